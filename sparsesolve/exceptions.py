@@ -1,0 +1,27 @@
+"""The errors and warnings of the package: every message names the argument, its value and the mend."""
+
+
+class SparseSolveError(Exception):
+    """Base class of the package's own errors."""
+
+
+class BackendError(SparseSolveError, RuntimeError):
+    """A kernel backend is missing, refused, or failed its self test."""
+
+
+class NumericalError(SparseSolveError, ArithmeticError):
+    """A computation left the range of floating point numbers and no answer can be given."""
+
+
+def __getattr__(name: str) -> type:
+    # ConvergenceWarning derives from scikit-learn's, whose import costs seconds: it is made on first use.
+    if name != "ConvergenceWarning":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
+
+    class ConvergenceWarning(SklearnConvergenceWarning):
+        """A fit ended before its certificate reached the tolerance; the message says what to change."""
+
+    ConvergenceWarning.__module__ = __name__
+    globals()[name] = ConvergenceWarning
+    return ConvergenceWarning

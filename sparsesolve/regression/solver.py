@@ -1,0 +1,222 @@
+"""Least squares: one call, several engines, one certificate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from .. import sketch as sketches
+from ..backends import select
+from ..driver import TICK, drive
+from ..operators import as_row_matrix
+from ..result import Result
+from ..validation import check_matrix, check_real, check_targets
+from . import engines
+from .design import Design, power_of_two_scale
+from .options import Options, check_options, preconditioner_rows, root_weights, solved_sketch_rows
+from .preview import Preview, preview
+from .solution import accurate_result, single_target, sketched_result
+
+_ENGINES = {"gram": engines.gram, "cqrrt": engines.cqrrt, "spir": engines.spir, "fossils": engines.fossils}
+
+# Where the engines stop being accurate: largest condition number of the scaled columns.
+_GRAM_CONDITION = 1e6
+_CQRRT_CONDITION = 1e12
+# Work at which LAPACK alone is done before a sketch would pay, in entries of A.
+_SMALL = 1 << 16
+# Speeds in flops a second of one thread; only their ratios matter. Measured with `benchmarks/regression.py`.
+_SYRK, _GEMM, _HOUSEHOLDER, _STREAM = 30e9, 40e9, 15e9, 4e9
+_ITERATIVE_PASSES = 45
+
+
+def lstsq(
+    A,
+    b,
+    *,
+    alpha=0.0,
+    solver="auto",
+    sketch="srht",
+    sketch_size="auto",
+    tol=None,
+    max_iter=100,
+    max_time=None,
+    random_state=None,
+    fit_intercept=False,
+    sample_weight=None,
+    backend="auto",
+    callback=None,
+    verbose=False,
+) -> Result:
+    """Solve min ||A x - b||^2 + alpha ||x||^2, with a certificate of its backward error.
+
+    Parameters
+    ----------
+    A : array of shape (n_rows, n_columns), or scipy sparse array or matrix
+        Any real type and memory layout; float64 in C order is read in place, other dense layouts block by block.
+    b : array of shape (n_rows,) or (n_rows, n_targets)
+    alpha : float, default=0.0
+        Ridge penalty, at least 0; the intercept is not penalised.
+    solver : {"auto", "gram", "cqrrt", "spir", "fossils", "sketch-and-solve", "direct"}
+        "auto" looks at a sketch first, takes the fastest engine that is accurate at its condition number, checks
+        the backward error, and falls back where that is too large.
+    sketch : str
+        "srht" (block SRHT), "gaussian", "rademacher", "countsketch", "sparse-sign", "leverage" or "padded-srht".
+    sketch_size : "auto", int or CalibratedSize
+        Rows of the sketch; `from_eps(eps, delta)` gives those of the l_inf guarantee.
+    tol : float, optional
+        Largest backward error, relative to the Frobenius norm; 2.2e-16 unless given. For "sketch-and-solve", the
+        largest error bound relative to the largest coefficient; without bound unless given.
+    max_iter : int, default=100
+        Largest number of refinements.
+    max_time : float, optional
+        Seconds after which no further refinement begins.
+    random_state : None, int, Generator or RandomState
+        Seed of the sketch.
+    fit_intercept : bool, default=False
+        Add a column of ones, which is never stored.
+    sample_weight : array of shape (n_rows,), optional
+        Weights of the squared residuals, at least 0.
+    backend : {"auto", "numba", "opencl"}
+    callback : callable, optional
+        Called with each `sparsesolve.driver.Iterate`; a true value stops.
+    verbose : bool, default=False
+        Log each iterate on the logger "sparsesolve".
+
+    Returns
+    -------
+    Result
+        ``solution`` is a `LeastSquaresSolution`. The certificate holds ``backward_error`` (of A as given) and
+        ``scaled_backward_error`` (of A with columns of equal norm), both relative to the Frobenius norm; for
+        "sketch-and-solve" ``relative_error_bound``.
+
+    Raises
+    ------
+    ValueError
+        For bad arguments; the message names the argument, its value and the mend.
+
+    Notes
+    -----
+    Complexity: one pass for the sketch, n d log d additions; then n d^2 flops ("gram"), 2 n d^2 ("cqrrt", "direct")
+    or about 45 passes ("spir", "fossils"). Extra memory is O(d^2) and a few vectors of n_rows entries.
+
+    References
+    ----------
+    Song, Ye, Yin and Zhang, "A nearly-optimal bound for fast regression with l_inf guarantee", ICML 2023.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsesolve import lstsq
+    >>> rng = np.random.default_rng(0)
+    >>> A = rng.standard_normal((5000, 20))
+    >>> result = lstsq(A, A @ np.ones(20), random_state=0)
+    >>> bool(np.allclose(result.solution.coef, 1.0)), result.certificate["backward_error"] < 2.3e-16
+    (True, True)
+    """
+    A = check_matrix("A", A, check_finite=False)
+    b = check_targets("b", b, A.shape[0])
+    design = Design(
+        as_row_matrix(A),
+        b.reshape(A.shape[0], -1),
+        root_weights(sample_weight, A.shape[0]),
+        bool(fit_intercept),
+        check_real("alpha", alpha, minimum=0),
+    )
+    options = check_options(solver, sketch, sketch_size, tol, max_iter, max_time, random_state, backend)
+    result = solve_design(design, options, callback, verbose)
+    return result if b.ndim == 2 else replace(result, solution=single_target(result.solution))
+
+
+def solve_design(design: Design, options: Options, callback=None, verbose=False) -> Result:
+    """Solve a checked problem. See `lstsq`."""
+    choice = select(options.backend)
+    target_scale = power_of_two_scale(np.abs(design.targets).max(axis=0))
+    design = replace(design, targets=design.targets * target_scale)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if options.solver == "sketch-and-solve":
+            rows = solved_sketch_rows(options, design.n_unknowns, design.n_rows)
+            if rows < design.n_rows:
+                view = preview_of_size(design, options, rows)
+                return sketched_result(view, design.n_rows, options, choice, target_scale)
+        tol = engines.EPS if options.tol is None else options.tol
+        outcome = drive(
+            _route(design, options, tol),
+            tol=tol,
+            max_iter=options.max_iter,
+            max_time=options.max_time,
+            callback=callback,
+            verbose=verbose,
+        )
+    return accurate_result(outcome, design.n_rows, choice, target_scale, tol)
+
+
+def _route(design: Design, options: Options, tol: float):
+    """The engines in the order in which they are tried."""
+    solver = options.solver
+    n_rows, width = design.n_rows, design.n_unknowns
+    # "sketch-and-solve" comes here where its sketch would be no shorter than A.
+    no_sketch = solver in ("direct", "sketch-and-solve") or n_rows < 2 * width
+    if no_sketch or (solver == "auto" and without_sketch(design)):
+        yield from engines.direct(design, tol)
+        return
+    view = look_at(design, options)
+    if solver != "auto":
+        yield from _tagged(_ENGINES[solver](view, tol), view)
+        return
+    name = choose(view)
+    if name == "spir":
+        rows = preconditioner_rows(options, width, n_rows, iterative=True)
+        view = preview_of_size(design, options, rows) if rows > view.size else view
+        yield from _tagged(engines.spir(view, tol), view)
+    elif name != "direct":
+        yield from _tagged(_ENGINES[name](view, tol), view)
+    yield from engines.direct(view.design, tol)
+
+
+def look_at(design: Design, options: Options) -> Preview:
+    """Sketch the problem and solve the sketch."""
+    iterative = options.solver in ("spir", "fossils")
+    rows = preconditioner_rows(options, design.n_unknowns, design.n_rows, iterative)
+    return preview_of_size(design, options, rows)
+
+
+def preview_of_size(design: Design, options: Options, rows: int) -> Preview:
+    """The preview by a sketch of so many rows."""
+    sample = sketches.from_name(options.sketch, rows, options.key).sample(design.rows.source)
+    return preview(design, sample)
+
+
+def _tagged(iterates, view: Preview):
+    """Add the size of the sketch to the trace."""
+    for iterate in iterates:
+        yield (
+            iterate
+            if iterate is TICK
+            else replace(iterate, extras={**iterate.extras, "sketch_size": view.size})
+        )
+
+
+def choose(view: Preview) -> str:
+    """The engine that `auto` tries first, from the condition number, the rank and the cost."""
+    design = view.design
+    n_rows, width = design.n_rows, design.n_unknowns
+    entries = design.rows.n_entries
+    iterative = _ITERATIVE_PASSES * 8 * entries / _STREAM + 2 * 12 * width**3 / _HOUSEHOLDER
+    seconds = {
+        "gram": n_rows * width**2 / _SYRK,
+        "cqrrt": n_rows * width**2 * (1 / _SYRK + 2 / _GEMM),
+        "direct": 2 * n_rows * width**2 / _HOUSEHOLDER,
+        "spir": iterative,
+    }
+    if view.factor.basis is not None or view.condition > _GRAM_CONDITION:
+        del seconds["gram"]
+    if not view.clear or view.condition > _CQRRT_CONDITION:
+        del seconds["cqrrt"]
+    return min(seconds, key=seconds.get)
+
+
+def without_sketch(design: Design) -> bool:
+    """Whether LAPACK alone is done before a sketch would pay, or the matrix is not tall enough for one."""
+    small = design.n_rows * design.n_unknowns <= _SMALL
+    return small or design.n_rows < 4 * design.n_unknowns

@@ -1,0 +1,268 @@
+"""Distributions over sketching matrices, and their samples: what all of them share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from ..backends import select
+from ..backends.threads import run_chunks
+from ..operators.rows import RowMatrix, as_row_matrix
+from ..random import as_key
+from ..validation import check_count, check_matrix
+
+# Private totals of the chunks may take this share of the matrix, so that a sketch needs little memory of its own.
+_MEMORY_SHARE = 40
+_MAX_CHUNKS = 16
+# Entries below which threads cost more than they bring.
+_SMALL = 1 << 19
+# Rows of a copied block hold about so many numbers.
+_COPIED_CELLS = 1 << 16
+_NO_SCALE = np.empty(0)
+
+
+@dataclass(frozen=True)
+class Distribution(ABC):
+    """A distribution over matrices S of shape (size, n_rows) with mean of S'S = I.
+
+    Parameters
+    ----------
+    size : int
+        Rows m of S.
+    random_state : None, int, numpy.random.Generator or numpy.random.RandomState
+        Seed; None takes a fresh one for each sample.
+    """
+
+    size: int
+    random_state: Any = None
+
+    def __post_init__(self):
+        check_count("size", self.size)
+
+    def sample(self, rows) -> Sketch:
+        """Draw one sketching matrix.
+
+        Parameters
+        ----------
+        rows : int, or an array or sparse matrix with that many rows
+            How many rows are to be sketched.
+
+        Returns
+        -------
+        Sketch
+            Of shape (size, n_rows). Cost: O(size), whatever the number of rows.
+        """
+        n_rows = check_count("rows", np.shape(rows)[0] if np.ndim(rows) else rows)
+        return self._sample(n_rows, as_key(self.random_state))
+
+    @abstractmethod
+    def _sample(self, n_rows: int, key: int) -> Sketch: ...
+
+
+class Sketch(ABC):
+    """One sketching matrix S of shape (m, n): a linear map from n rows to m.
+
+    The column of S that meets row i of the data depends on (key, i) alone: blocks, order and threads do not change
+    S. A subclass says how a block of rows adds to the totals, and how rows of the adjoint are made.
+
+    Attributes
+    ----------
+    shape : tuple of (m, n)
+    key : int
+        The 64-bit key that S is a function of.
+    """
+
+    #: Blocks begin at multiples of this row.
+    _row_step = 256
+    #: Whether sparse rows are taken as they are, not made dense.
+    _takes_sparse = False
+    #: Whether parts of the columns can be sketched apart, at no cost.
+    _splits_columns = True
+
+    def __init__(self, shape: tuple[int, int], key: int):
+        self.shape = shape
+        self.key = key
+
+    def __repr__(self):
+        return f"{type(self).__name__}(shape={self.shape}, key={self.key})"
+
+    def apply(self, A, row_scale=None, backend: str = "auto") -> np.ndarray:
+        """Return S diag(row_scale) A, in one pass over A.
+
+        Parameters
+        ----------
+        A : array or scipy sparse array or matrix of shape (n, d), or array of shape (n,)
+            Any layout and real type; what is not float64 in C order is converted block by block.
+        row_scale : array of shape (n,), optional
+            A scale for each row of A.
+        backend : {"auto", "numba"}
+
+        Returns
+        -------
+        ndarray of shape (m, d) or (m,), float64
+            The same bits for any number of threads.
+
+        Raises
+        ------
+        ValueError
+            For another number of rows, an empty array, or values that are no real numbers.
+        """
+        select(backend)
+        n_rows = np.shape(A)[0] if np.ndim(A) else 0
+        if n_rows != self.shape[1]:
+            raise ValueError(f"A has shape {np.shape(A)}, but this sketch is of {self.shape[1]} rows.")
+        return self.apply_block(A, 0, row_scale)
+
+    def apply_block(self, A_block, first_row: int, row_scale=None) -> np.ndarray:
+        """Return what rows first_row, first_row + 1, ... add to S diag(row_scale) A.
+
+        The sum over the blocks of any partition of the rows is S diag(row_scale) A.
+
+        Parameters
+        ----------
+        A_block : array or scipy sparse array or matrix of shape (n_block, d), or array of shape (n_block,)
+        first_row : int
+            Row of the whole that the block begins with.
+        row_scale : array of shape (n_block,), optional
+
+        Returns
+        -------
+        ndarray of shape (m, d) or (m,), float64
+        """
+        flat = np.ndim(A_block) == 1
+        A = check_matrix("A", np.asarray(A_block)[:, None] if flat else A_block, check_finite=False)
+        first_row = check_count("first_row", first_row, minimum=0)
+        if first_row + A.shape[0] > self.shape[1]:
+            raise ValueError(
+                f"rows {first_row} to {first_row + A.shape[0]} do not lie in the {self.shape[1]} rows of this sketch."
+            )
+        scale = _NO_SCALE
+        if row_scale is not None:
+            scale = np.ascontiguousarray(row_scale, dtype=np.float64)
+            if scale.shape != (A.shape[0],):
+                raise ValueError(
+                    f"row_scale has shape {scale.shape}, but A has {A.shape[0]} rows: give one a row."
+                )
+        product = self._sketch(as_row_matrix(A), first_row, scale)
+        return product[:, 0] if flat else product
+
+    def adjoint(self, Y) -> np.ndarray:
+        """Return S' Y.
+
+        Parameters
+        ----------
+        Y : array of shape (m, k) or (m,)
+
+        Returns
+        -------
+        ndarray of shape (n, k) or (n,), float64
+        """
+        Y = np.asarray(Y)
+        flat = Y.ndim == 1
+        Y = check_matrix("Y", Y[:, None] if flat else Y, check_finite=False).astype(
+            np.float64, order="C", copy=False
+        )
+        size, n_rows = self.shape
+        if Y.shape[0] != size:
+            raise ValueError(f"Y has {Y.shape[0]} rows, but the sketch has {size}.")
+        out = np.empty((n_rows, Y.shape[1]))
+        make_rows = self._adjoint(Y)
+        edges = self._edges(0, n_rows, _MAX_CHUNKS if out.size >= _SMALL else 1)
+        run_chunks(lambda i: make_rows(edges[i], out[edges[i] : edges[i + 1]]), len(edges) - 1)
+        return out[:, 0] if flat else out
+
+    def to_array(self) -> np.ndarray:
+        """Return S as an array of shape (m, n), by m n numbers of memory: for tests and for looking at it."""
+        return np.ascontiguousarray(self.adjoint(np.eye(self.shape[0])).T)
+
+    @abstractmethod
+    def _add(
+        self, block, first_row: int, row_scale: np.ndarray, first_column: int, totals: np.ndarray
+    ) -> None:
+        """Add S_block diag(row_scale) block to the totals, for as many columns as they have.
+
+        `block` is float64: in C order and not writeable, or, where the sketch takes that, a CSR array. `row_scale`
+        is empty for ones.
+        """
+
+    @abstractmethod
+    def _adjoint(self, Y):
+        """Return a function (first_row, out) that writes rows of S' Y."""
+
+    def _totals(self, width: int) -> np.ndarray:
+        """Zero totals for so many columns, in the form that `_add` wants."""
+        return np.zeros((self.shape[0], width))
+
+    def _product(self, totals: np.ndarray, width: int) -> np.ndarray:
+        """Turn full totals into rows of S A, shape (m, width)."""
+        return totals
+
+    def _edges(self, first_row: int, n_rows: int, n_chunks: int) -> list[int]:
+        """Rows that up to n_chunks chunks of blocks begin with, and the last one's end; no chunk is empty."""
+        last_row = first_row + n_rows
+        first, last = first_row // self._row_step, -(-last_row // self._row_step)
+        inner = {(first + (last - first) * i // n_chunks) * self._row_step for i in range(1, n_chunks)}
+        return [first_row, *sorted(edge for edge in inner if first_row < edge < last_row), last_row]
+
+    def _sketch(self, A: RowMatrix, first_row: int, row_scale: np.ndarray) -> np.ndarray:
+        n_rows, n_columns = A.shape
+        edges, cuts = self._plan(A, first_row)
+        n_chunks = len(edges) - 1
+
+        def chunk(task):
+            panel, row = divmod(task, n_chunks)
+            totals = self._totals(cuts[panel + 1] - cuts[panel])
+            start, stop = edges[row] - first_row, edges[row + 1] - first_row
+            for begin, block in self._blocks(A, start, stop, first_row):
+                scale = row_scale[begin : begin + block.shape[0]]
+                self._add(block, first_row + begin, scale, cuts[panel], totals)
+            return totals
+
+        # The chunks' totals are added in their order, whichever thread made them: the bits are always the same.
+        parts = run_chunks(chunk, n_chunks * (len(cuts) - 1))
+        out = np.empty((self.shape[0], n_columns))
+        for panel in range(len(cuts) - 1):
+            totals = parts[panel * n_chunks]
+            for part in parts[panel * n_chunks + 1 : (panel + 1) * n_chunks]:
+                totals += part
+            out[:, cuts[panel] : cuts[panel + 1]] = self._product(totals, cuts[panel + 1] - cuts[panel])
+        return out
+
+    def _plan(self, A: RowMatrix, first_row: int) -> tuple[list[int], list[int]]:
+        """Row and column edges of the chunks: a function of shapes only."""
+        n_rows, n_columns = A.shape
+        if n_rows * n_columns < _SMALL:
+            return [first_row, first_row + n_rows], [0, n_columns]
+        affordable = n_rows // (_MEMORY_SHARE * max(self.shape[0], self._row_step))
+        n_chunks = min(_MAX_CHUNKS, max(1, affordable))
+        edges = self._edges(first_row, n_rows, n_chunks)
+        # Where the memory for private totals does not allow for many chunks of rows, the columns are parted too.
+        in_place = A.view_rows(0, 1) is not None
+        n_panels = max(1, min(8 // n_chunks, n_columns // 64)) if in_place and self._splits_columns else 1
+        return edges, [n_columns * i // n_panels // 8 * 8 for i in range(n_panels)] + [n_columns]
+
+    def _blocks(self, A: RowMatrix, start: int, stop: int, first_row: int):
+        """Blocks of rows start:stop of A, with the row that each begins with."""
+        block = A.view_rows(start, stop)
+        if block is not None:
+            block = block.view()
+            block.flags.writeable = False  # one type for the kernels, and a promise
+            yield start, block
+            return
+        step = self._row_step * max(1, _COPIED_CELLS // (self._row_step * A.shape[1]))
+        sparse = A.is_sparse and self._takes_sparse
+        scratch = None if sparse else np.empty((min(step, stop - start), A.shape[1]))
+        while start < stop:
+            end = min(stop, ((first_row + start) // step + 1) * step - first_row)
+            if sparse:
+                yield start, scipy.sparse.csr_array(A.source[start:end])
+            else:
+                A.copy_rows(start, end, scratch[: end - start])
+                block = scratch[: end - start]
+                block.flags.writeable = False
+                yield start, block
+            start = end
