@@ -1,14 +1,13 @@
 """Random numbers as functions of a key and a place: the same entry for any order of asking, on any thread.
 
-The generator is Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
-It maps a 128-bit counter and a 64-bit key to four 32-bit words. Here the counter is (i, k, stream): a 64-bit index i,
-a 32-bit index k, and the number of a `Stream`. So entry (i, k) of a random object depends on (key, stream, i, k) alone.
-NumPy's global state is never touched.
+The generator is Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3",
+SC 2011). It maps a 128-bit counter and a 64-bit key to four 32-bit words. Here the counter is (i, k, stream):
+a 64-bit index i, a 32-bit index k, and the number of a `Stream`. So entry (i, k) of a random object depends
+on (key, stream, i, k) alone. NumPy's global state is never touched.
 """
 
 from __future__ import annotations
 
-import numbers
 import secrets
 from enum import IntEnum
 
@@ -38,8 +37,8 @@ def as_key(random_state) -> int:
     Parameters
     ----------
     random_state : None, int, numpy.random.Generator or numpy.random.RandomState
-        None draws a fresh key from the operating system; an int in [0, 2^64) is the key; from a generator the key is
-        drawn, which advances it.
+        None draws a fresh key from the operating system; an int in [0, 2^64) is the key; from a generator the
+        key is drawn, which advances it.
 
     Returns
     -------
@@ -64,13 +63,13 @@ def as_key(random_state) -> int:
     if isinstance(random_state, np.random.RandomState):
         high, low = random_state.randint(1 << 32, size=2, dtype=np.uint64)
         return int(high) << 32 | int(low)
-    if isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool):
+    if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool):
         if 0 <= random_state < 1 << 64:
             return int(random_state)
         raise ValueError(f"random_state={random_state} must lie in [0, 2**64).")
     raise ValueError(
-        f"random_state={random_state!r} is not a seed: use None, an int in [0, 2**64), a numpy.random.Generator or a "
-        "numpy.random.RandomState."
+        f"random_state={random_state!r} is not a seed: use None, an int in [0, 2**64), a "
+        "numpy.random.Generator or a numpy.random.RandomState."
     )
 
 
@@ -112,7 +111,7 @@ def words(key, stream, i, k):
 
 @kernel
 def below(word, bound):
-    """Map a 32-bit word to 0 .. bound - 1 by the high half of a product; each value's probability is off by <= 2^-32."""
+    """Map a 32-bit word to 0 .. bound - 1 by the high half of a product; a probability is off by <= 2^-32."""
     return np.int64((word * np.uint64(bound)) >> _HALF)
 
 
@@ -124,7 +123,7 @@ def uniform(high, low):
 
 @kernel
 def normal_pair(first, second):
-    """Return two independent standard normals from two 32-bit words, by Box and Muller. None is beyond 6.8."""
+    """Return two standard normals from two 32-bit words, by Box and Muller. None is beyond 6.8."""
     radius = np.sqrt(-2.0 * np.log((first + 0.5) / 4294967296.0))
     angle = 2.0 * np.pi * ((second + 0.5) / 4294967296.0)
     return radius * np.cos(angle), radius * np.sin(angle)
@@ -132,7 +131,7 @@ def normal_pair(first, second):
 
 @kernel
 def fill_signs(key, stream, i, first, out):
-    """Write the signs, +1.0 or -1.0, of places (i, first) ... (i, first + out.size - 1): one bit of a word for each."""
+    """Write the signs, +1.0 or -1.0, of places (i, first), (i, first + 1) ...: one bit for each."""
     position = 0
     while position < out.size:
         place = first + position
@@ -156,7 +155,7 @@ def fill_sign_rows(key, stream, first, out):
 
 @kernel
 def fill_normal_rows(key, stream, first, out):
-    """Write standard normals: ``out[j, k]`` is that of place (first + j, k); four from each call of the generator."""
+    """Write standard normals: ``out[j, k]`` is that of place (first + j, k). Four come from one counter."""
     count = out.shape[1]
     for j in range(out.shape[0]):
         for k in range(0, count, 4):
@@ -189,8 +188,8 @@ def uniforms(key: int, stream: Stream, count: int) -> np.ndarray:
 def choose(key: int, stream: Stream, population: int, size: int) -> np.ndarray:
     """Return a uniform random subset of range(population), sorted, int64, shape (size,).
 
-    Floyd's algorithm: O(size) time and memory, whatever the population; a subset's probability is off by less than
-    size / 2^53, relatively.
+    Floyd's algorithm: O(size) time and memory, whatever the population; a subset's probability is off by less
+    than size / 2^53, relatively.
     """
     if size == population:
         return np.arange(population)

@@ -13,16 +13,17 @@ from ..driver import TICK, Iterate
 from .design import Design, column_norms
 from .factor import NormalFactor, full_rank_factor, root_of_blocks, root_svd, truncated_factor
 from .preview import Preview, solve_rotated, split_root, with_penalty
-from .refine import measure, refine, solve_with
+from .refine import measure, refine, refine_from, solve_with
 
 #: Machine precision: the default tolerance.
 EPS = float(np.finfo(np.float64).eps)
 # Singular values relative to the largest: below the first, one may be dropped if the backward error allows it;
-# below the second, it cannot be told from rounding.
+# below the second, it looks like rounding.
 _DROPPABLE = 1e-13
 _NOISE = 4 * EPS
-# The backward error that dropping may cost.
-_HARMLESS = 0.2 * EPS
+# The backward error that dropping may cost: where the value does not look like rounding, and where it does.
+_HARMLESS = 0.1 * EPS
+_HARMLESS_NOISE = 0.4 * EPS
 _TINY = np.finfo(np.float64).tiny
 _STAGNANT = 5
 
@@ -65,8 +66,7 @@ def cqrrt(view: Preview, tol: float) -> Iterator[Iterate | None]:
         yield _breakdown(view)
         return
     yield TICK
-    start = measure(design, factor, design.shortest(factor, view.Z), "cqrrt")
-    yield from refine(design, start, tol, solve_with(factor))
+    yield from refine_from(design, factor, view.Z, "cqrrt", tol, solve_with(factor))
 
 
 def cqrrt_factor(view: Preview) -> NormalFactor | None:
@@ -94,8 +94,8 @@ def direct(design: Design, tol: float) -> Iterator[Iterate | None]:
     design, root, rotated, residual_norms = direct_root(design)
     yield TICK
     factor = revealed_factor(root, rotated, residual_norms, design.n_rows)
-    Z = design.shortest(factor, solve_rotated(factor, root, rotated))
-    yield from refine(design, measure(design, factor, Z, "direct"), tol, solve_with(factor))
+    Z = solve_rotated(factor, root, rotated)
+    yield from refine_from(design, factor, Z, "direct", tol, solve_with(factor))
 
 
 def direct_root(design: Design) -> tuple[Design, np.ndarray, np.ndarray, np.ndarray]:
@@ -120,7 +120,7 @@ def revealed_factor(root, rotated, residual_norms, n_rows) -> NormalFactor:
     sure = int(np.sum(values > _DROPPABLE * values[0]))
     if sure == len(values) and values[0] > 0:
         return full_rank_factor(root)
-    most = min(n_rows, int(np.sum(values > _NOISE * values[0])))
+    most = min(n_rows, int(np.sum(values > 0.01 * EPS * values[0])))
     coordinates = left.T @ rotated
     norm = np.linalg.norm(values)
     target_squares = (coordinates**2).sum(axis=0) + residual_norms**2
@@ -130,7 +130,8 @@ def revealed_factor(root, rotated, residual_norms, n_rows) -> NormalFactor:
         size = np.sqrt(target_squares + (norm * lengths) ** 2)
         damping = norm * np.sqrt(residual_norms**2 + (lost**2).sum(axis=0)) / np.maximum(size, _TINY)
         lengths = np.linalg.norm(dropped * lost / np.maximum(np.hypot(dropped, damping), _TINY), axis=0)
-        if np.all(lengths <= _HARMLESS * size):
+        allowed = _HARMLESS if values[rank] > _NOISE * values[0] else _HARMLESS_NOISE
+        if np.all(lengths <= allowed * size):
             return truncated_factor(root, decomposition, rank)
     return truncated_factor(root, decomposition, most)
 
@@ -167,8 +168,7 @@ def _refine_iteratively(view, tol, stage, inner):
         first = False
         return factor.to_unknowns((yield from inner(view, right, floor)))
 
-    start = measure(design, factor, design.shortest(factor, view.Z), stage)
-    yield from refine(design, start, tol, correct)
+    yield from refine_from(design, factor, view.Z, stage, tol, correct)
 
 
 def _product(view, Y):

@@ -26,6 +26,8 @@ class NormalFactor:
     basis, null : ndarray of shape (n_unknowns, rank) and (n_unknowns, n_null), or None
         Where the rank is deficient, columns that span the space of the solution, and directions that change
         nothing; None stands for the identity and for nothing.
+    left : ndarray of shape (n_unknowns, rank) or None
+        Where the rank is deficient, the left singular vectors: root basis, free of the rounding of that product.
     distortion : float
         Singular values of the root and of the matrix agree within a factor of 1 - distortion; 0 for a factor of
         the matrix itself, more for that of a sketch.
@@ -35,6 +37,7 @@ class NormalFactor:
     triangle: np.ndarray
     basis: np.ndarray | None = None
     null: np.ndarray | None = None
+    left: np.ndarray | None = None
     distortion: float = 0.0
 
     @property
@@ -78,10 +81,10 @@ def truncated_factor(
     root: np.ndarray, decomposition: tuple, rank: int, distortion: float = 0.0
 ) -> NormalFactor:
     """The factor that keeps the `rank` largest singular values of the root, given its decomposition."""
-    _, values, right = decomposition
+    left, values, right = decomposition
     basis = right[:rank].T / values[:rank]
     null = right[rank:][values[rank:] <= _NULL * values[0]].T
-    return NormalFactor(root, np.eye(rank, order="F"), basis, null, distortion)
+    return NormalFactor(root, np.eye(rank, order="F"), basis, null, left[:, :rank], distortion)
 
 
 def stacked_root(root: np.ndarray, block: np.ndarray, triangular: bool = False) -> np.ndarray:

@@ -96,8 +96,7 @@ def solve_rotated(factor: NormalFactor, root: np.ndarray, rotated: np.ndarray) -
     """Return the least squares solution of root Z = rotated in the span of the factor's basis."""
     if factor.basis is None:
         return solve_triangular(root, rotated, check_finite=False)
-    # basis = V / sigma: (root basis)' root basis = I, so that the coordinates are inner products.
-    return factor.basis @ ((root @ factor.basis).T @ rotated)
+    return factor.basis @ (factor.left.T @ rotated)
 
 
 def _judge(root, distortion) -> tuple[NormalFactor, float, bool]:

@@ -88,6 +88,16 @@ def refine(design: Design, first: Iterate, tol: float, correct: Correction) -> G
         iterate = measure(design, fit.factor, design.shortest(fit.factor, Z), fit.stage)
 
 
+def refine_from(design, factor, Z, stage, tol, correct) -> Generator[Iterate | None]:
+    """Refine from the shortest member of Z + null space; where that does not come to the tolerance, from Z itself.
+
+    Directions that look null may be so only roughly, when singular values come close to rounding.
+    """
+    yield from refine(design, measure(design, factor, design.shortest(factor, Z), stage), tol, correct)
+    if factor.null is not None:
+        yield from refine(design, measure(design, replace(factor, null=None), Z, stage), tol, correct)
+
+
 def solve_with(factor: NormalFactor) -> Correction:
     """The correction N^-1 gradient: it contracts the error by eps times the squared condition that is left."""
 

@@ -143,7 +143,7 @@ def _condition_number(design, factor) -> float:
     """Of the matrix as given: its columns unscaled, null directions left out."""
     if factor.rank == 0:
         return 1.0
-    if factor.null is None:
+    if factor.basis is None:
         largest, smallest = extreme_singular_values(factor.root / design.column_scale)
         return float(largest / smallest) if smallest > 0 else np.inf
     values = singular_values(factor.root / design.column_scale)

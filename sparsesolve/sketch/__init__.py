@@ -1,10 +1,12 @@
 """Sketching: random linear maps that shorten a tall matrix and keep its geometry.
 
-A distribution, as `SRHT(512)`, is apart from its samples: ``SRHT(512, random_state=0).sample(A)`` is one matrix S of
-shape (512, n), and ``.apply(A)`` is S A.
+A distribution, as `SRHT(512)`, is apart from its samples: ``SRHT(512, random_state=0).sample(A)`` is one
+matrix S of shape (512, n), and ``.apply(A)`` is S A.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from ..validation import check_choice
 from .base import Distribution, Sketch
@@ -26,7 +28,7 @@ __all__ = [
     "from_name",
 ]
 
-_BY_NAME = {
+_BY_NAME: dict[str, Callable[..., Distribution]] = {
     "srht": SRHT,
     "gaussian": Gaussian,
     "rademacher": Rademacher,

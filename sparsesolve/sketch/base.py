@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 
 from ..backends import select
 from ..backends.threads import run_chunks
@@ -15,13 +14,16 @@ from ..operators.rows import RowMatrix, as_row_matrix
 from ..random import as_key
 from ..validation import check_count, check_matrix
 
-# Private totals of the chunks may take this share of the matrix, so that a sketch needs little memory of its own.
+# Private totals of the chunks may take this share of the matrix, so that a sketch needs little memory of its
+# own.
 _MEMORY_SHARE = 40
-_MAX_CHUNKS = 16
+_MAX_CHUNKS = 8
 # Entries below which threads cost more than they bring.
 _SMALL = 1 << 19
 # Rows of a copied block hold about so many numbers.
 _COPIED_CELLS = 1 << 16
+# Steps of rows that are cut from a sparse matrix at once.
+_SPARSE_STEPS = 16
 _NO_SCALE = np.empty(0)
 
 
@@ -66,8 +68,8 @@ class Distribution(ABC):
 class Sketch(ABC):
     """One sketching matrix S of shape (m, n): a linear map from n rows to m.
 
-    The column of S that meets row i of the data depends on (key, i) alone: blocks, order and threads do not change
-    S. A subclass says how a block of rows adds to the totals, and how rows of the adjoint are made.
+    The column of S that meets row i of the data depends on (key, i) alone: blocks, order and threads do not
+    change S. A subclass says how a block of rows adds to the totals, and how rows of the adjoint are made.
 
     Attributes
     ----------
@@ -138,7 +140,8 @@ class Sketch(ABC):
         first_row = check_count("first_row", first_row, minimum=0)
         if first_row + A.shape[0] > self.shape[1]:
             raise ValueError(
-                f"rows {first_row} to {first_row + A.shape[0]} do not lie in the {self.shape[1]} rows of this sketch."
+                f"first_row={first_row}: rows {first_row} to {first_row + A.shape[0]} do not lie in the "
+                f"{self.shape[1]} rows of this sketch."
             )
         scale = _NO_SCALE
         if row_scale is not None:
@@ -185,8 +188,8 @@ class Sketch(ABC):
     ) -> None:
         """Add S_block diag(row_scale) block to the totals, for as many columns as they have.
 
-        `block` is float64: in C order and not writeable, or, where the sketch takes that, a CSR array. `row_scale`
-        is empty for ones.
+        `block` is float64: in C order and not writeable, or, where the sketch takes that, a CSR array.
+        `row_scale` is empty for ones.
         """
 
     @abstractmethod
@@ -209,7 +212,6 @@ class Sketch(ABC):
         return [first_row, *sorted(edge for edge in inner if first_row < edge < last_row), last_row]
 
     def _sketch(self, A: RowMatrix, first_row: int, row_scale: np.ndarray) -> np.ndarray:
-        n_rows, n_columns = A.shape
         edges, cuts = self._plan(A, first_row)
         n_chunks = len(edges) - 1
 
@@ -222,9 +224,9 @@ class Sketch(ABC):
                 self._add(block, first_row + begin, scale, cuts[panel], totals)
             return totals
 
-        # The chunks' totals are added in their order, whichever thread made them: the bits are always the same.
+        # The chunks' totals are added in their order, whichever thread made them: so the bits never differ.
         parts = run_chunks(chunk, n_chunks * (len(cuts) - 1))
-        out = np.empty((self.shape[0], n_columns))
+        out = np.empty((self.shape[0], A.shape[1]))
         for panel in range(len(cuts) - 1):
             totals = parts[panel * n_chunks]
             for part in parts[panel * n_chunks + 1 : (panel + 1) * n_chunks]:
@@ -238,11 +240,13 @@ class Sketch(ABC):
         if n_rows * n_columns < _SMALL:
             return [first_row, first_row + n_rows], [0, n_columns]
         affordable = n_rows // (_MEMORY_SHARE * max(self.shape[0], self._row_step))
-        n_chunks = min(_MAX_CHUNKS, max(1, affordable))
+        # A power of two, so that two or four threads finish together.
+        n_chunks = 1 << (min(_MAX_CHUNKS, max(1, affordable)).bit_length() - 1)
         edges = self._edges(first_row, n_rows, n_chunks)
-        # Where the memory for private totals does not allow for many chunks of rows, the columns are parted too.
+        # Where memory does not allow for many private totals, the columns are parted too.
         in_place = A.view_rows(0, 1) is not None
-        n_panels = max(1, min(8 // n_chunks, n_columns // 64)) if in_place and self._splits_columns else 1
+        splits = in_place and self._splits_columns and n_chunks < _MAX_CHUNKS // 2
+        n_panels = max(1, min(_MAX_CHUNKS // n_chunks, n_columns // 64)) if splits else 1
         return edges, [n_columns * i // n_panels // 8 * 8 for i in range(n_panels)] + [n_columns]
 
     def _blocks(self, A: RowMatrix, start: int, stop: int, first_row: int):
@@ -253,13 +257,15 @@ class Sketch(ABC):
             block.flags.writeable = False  # one type for the kernels, and a promise
             yield start, block
             return
-        step = self._row_step * max(1, _COPIED_CELLS // (self._row_step * A.shape[1]))
-        sparse = A.is_sparse and self._takes_sparse
-        scratch = None if sparse else np.empty((min(step, stop - start), A.shape[1]))
+        keep_sparse = A.is_sparse and self._takes_sparse
+        steps = _SPARSE_STEPS if keep_sparse else max(1, _COPIED_CELLS // (self._row_step * A.shape[1]))
+        step = steps * self._row_step
+        source: Any = A.source
+        scratch = np.empty((0 if keep_sparse else min(step, stop - start), A.shape[1]))
         while start < stop:
             end = min(stop, ((first_row + start) // step + 1) * step - first_row)
-            if sparse:
-                yield start, scipy.sparse.csr_array(A.source[start:end])
+            if keep_sparse:
+                yield start, source[start:end]
             else:
                 A.copy_rows(start, end, scratch[: end - start])
                 block = scratch[: end - start]

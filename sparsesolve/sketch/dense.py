@@ -56,7 +56,7 @@ class _DenseSketch(Sketch):
         """Write the columns first_row, first_row + 1, ... of sqrt(m) S into the rows of `out`."""
 
     def _columns(self, first_row, n_rows):
-        """Yield slices of so many rows from first_row on, and the columns of sqrt(m) S that they meet, as rows."""
+        """Yield slices of n_rows rows, and the columns of sqrt(m) S that they meet, written as rows."""
         scratch = np.empty((min(n_rows, self._row_step), self.shape[0]))
         for start in range(0, n_rows, self._row_step):
             part = slice(start, min(start + self._row_step, n_rows))

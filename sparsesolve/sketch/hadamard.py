@@ -1,12 +1,13 @@
 """Kernels of the two Hadamard sketches: they transform one block of rows after the other, in cache.
 
-A block of B rows (a power of two, at least 64) is transformed tile by tile, some tens of columns at a time, in a
-scratch that stays in the second-level cache. The levels of a Hadamard transform commute, so that each pass takes up
-to four of them at once: the first on eight neighbouring rows of A, as they are read; the second on a group of up to
-64 rows that are still in the first-level cache; the last adds its result to the totals.
+A block of B rows (a power of two, at least 64) is transformed tile by tile, some tens of columns at a time,
+in a scratch that stays in the second-level cache. The levels of a Hadamard transform commute, so that each
+pass takes up to four of them at once: the first on eight neighbouring rows of A, as they are read; the second
+on a group of up to 64 rows that are still in the first-level cache; the last adds its result to the totals.
 
-A tile is an array of shape (n_groups, group_rows * width + PAD): its rows one after the other, and a gap after each
-group. Without the gaps the rows that a pass joins would lie a multiple of 4096 bytes apart and evict each other.
+A tile is an array of shape (n_groups, group_rows * width + PAD): its rows one after the other, and a gap
+after each group. Without the gaps the rows that a pass joins would lie a multiple of 4096 bytes apart and
+evict each other.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def rows_of_tiles(tiles: np.ndarray, block: int) -> np.ndarray:
 
 @kernel
 def _pass(X, start, run, distance, radix):
-    """Transform, for each of `run` numbers from `start` on, the `radix` that lie `distance` apart; radix 2, 4 or 8."""
+    """Transform the `radix` numbers, up to 8, that lie `distance` apart, for `run` places from `start` on."""
     if radix == 8:
         for place in range(start, start + run, LANES):
             butterfly(X, place, distance, 8)
@@ -63,10 +64,10 @@ def _transform_across(X, n_groups, pitch, stop):
 
 @kernel
 def _load_eight(A, first_column, first, factors, offset, X, place, width):
-    """Read rows first ... first + 7 of A, scale and transform them, and write them to X; rows outside A are zero.
+    """Read rows first ... first + 7 of A, zero outside A, scale and transform them, and write them to X.
 
-    Where A has fewer than `width` more columns, the lanes past them hold what comes next in memory: columns never
-    meet, so that it reaches no result.
+    Where A has fewer than `width` more columns, the lanes past them hold what comes next in memory: columns
+    never meet, so that it reaches no result.
     """
     n_rows, n_columns = A.shape
     start = first * n_columns + first_column
@@ -86,7 +87,7 @@ def _load_eight(A, first_column, first, factors, offset, X, place, width):
 
 @kernel
 def _load_block(A, first_column, first, factors, offset, X, n_groups, group_rows, pitch):
-    """Read the rows of a block, from row `first` of A on, into the tile X, and transform each group of them."""
+    """Read a block, from row `first` of A on, into the tile X, and transform each group of its rows."""
     width = (pitch - PAD) // group_rows
     for group in range(n_groups):
         for row in range(0, group_rows, 8):
@@ -98,7 +99,7 @@ def _load_block(A, first_column, first, factors, offset, X, n_groups, group_rows
 
 @kernel
 def _fill_factors(key, stream, index, first, row_scale, factors):
-    """Write the signs of one block's rows, times the scales of those that exist; `first` is the block's row 0."""
+    """Write the signs of a block's rows, times the scales of those that exist; it begins at row `first`."""
     fill_signs(key, stream, index, 0, factors)
     for row in range(max(0, -first), min(factors.size, row_scale.size - first)):
         factors[row] *= row_scale[first + row]
@@ -161,7 +162,7 @@ def _last_radix(n_groups):
 
 @kernel
 def _add_block(X, apart, group_rows, pitch, signs, offset, Y, target, radix):
-    """Transform the tile X across groups that are `apart` groups from each other, and add it to Y with signs."""
+    """Transform the tile X across groups, those that lie `apart` groups apart, and add it to Y with signs."""
     width = (pitch - PAD) // group_rows
     for group in range(apart):
         for row in range(group_rows):
@@ -183,9 +184,9 @@ def _add_block(X, apart, group_rows, pitch, signs, offset, Y, target, radix):
 def add_padded_srht(A, first_column, first_row, row_scale, key, row_stream, block, rows, totals):
     """Add rows of H D A to `totals`, for one Hadamard matrix H that is as large as the whole matrix is tall.
 
-    H is the Kronecker product of a coarse and a fine Hadamard matrix: row r of H A is the sum over the blocks k of
-    (-1)^popcount(k & (r // B)) times row r % B of the transformed block, so that the blocks need not be in memory
-    together.
+    H is the Kronecker product of a coarse and a fine Hadamard matrix: row r of H A is the sum over the blocks
+    k of (-1)^popcount(k & (r // B)) times row r % B of the transformed block, so that the blocks need not be
+    in memory together.
 
     Parameters
     ----------
@@ -249,7 +250,7 @@ def apply_adjoint_srht(Y, key, row_stream, block_stream, first_row, out):
 
 @kernel
 def apply_adjoint_padded_srht(Y, block, rows, key, row_stream, first_row, out):
-    """Write rows first_row ... of D H R' Y into `out`; `Y` of shape (m, width) belongs to the sampled `rows`."""
+    """Write rows first_row ... of D H R' Y into `out`, for Y of shape (m, width) and the sampled `rows`."""
     width = Y.shape[1]
     X = np.empty(block * width)
     signs = np.empty(block)
@@ -265,7 +266,7 @@ def apply_adjoint_padded_srht(Y, block, rows, key, row_stream, first_row, out):
 
 @kernel
 def _write_rows(X, width, key, stream, k, signs, first_row, out):
-    """Transform block k, whose rows lie in X without gaps, and write those that are in `out`, times their signs."""
+    """Transform block k, which lies in X without gaps, and write its rows, times their signs, into `out`."""
     block = signs.size
     distance = 1
     while distance < block:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -24,15 +25,15 @@ _BLOCK_CELLS = 1 << 17
 class LeverageSampling(Distribution):
     """Rows drawn by approximate leverage scores, with replacement, each scaled by 1 / sqrt(m p_i).
 
-    The scores are the squared row norms of A W G, where W orthonormalises a sketch of A and G is a small Gaussian;
-    p mixes them with 10 % of the uniform distribution, which guards against scores that are estimated too low.
-    Cost of a sample: two passes over A, n d log2(2 d) + 32 n d flops. As the rows depend on the data, `sample` wants
-    the matrix.
+    The scores are the squared row norms of A W G, where W orthonormalises a sketch of A and G is a small
+    Gaussian; p mixes them with 10 % of the uniform distribution, which guards against scores that are
+    estimated too low. Cost of a sample: two passes over A, n d log2(2 d) + 32 n d flops. As the rows depend
+    on the data, `sample` wants the matrix.
 
     References
     ----------
-    Drineas, Magdon-Ismail, Mahoney and Woodruff, "Fast approximation of matrix coherence and statistical leverage",
-    JMLR 2012.
+    Drineas, Magdon-Ismail, Mahoney and Woodruff, "Fast approximation of matrix coherence and statistical
+    leverage", JMLR 2012.
 
     Examples
     --------
@@ -57,8 +58,8 @@ class LeverageSampling(Distribution):
         """
         if isinstance(rows, numbers.Integral):
             raise ValueError(
-                f"rows={rows} is a count, but leverage scores are of a matrix: give `sample` the matrix itself, or use "
-                "a sketch that does not look at the data, as SRHT."
+                f"rows={rows} is a count, but leverage scores are of a matrix: give `sample` the matrix, "
+                "or use a sketch that does not look at the data, as SRHT."
             )
         A = as_row_matrix(check_matrix("rows", rows, check_finite=False))
         key = as_key(self.random_state)
@@ -110,7 +111,8 @@ class LeverageSketch(Sketch):
 def _probabilities(A: RowMatrix, key: int) -> np.ndarray:
     """Probability of each row, shape (n,)."""
     n_rows, n_columns = A.shape
-    sketched = SRHT(2 << (n_columns - 1).bit_length(), key).sample(n_rows).apply(A.source)
+    source: Any = A.source
+    sketched = SRHT(2 << (n_columns - 1).bit_length(), key).sample(n_rows).apply(source)
     if not np.all(np.isfinite(sketched)):
         raise ValueError("rows holds NaN or infinity: its leverage scores are not defined.")
     projection = _whitening(sketched)
@@ -121,7 +123,7 @@ def _probabilities(A: RowMatrix, key: int) -> np.ndarray:
     step = max(256, _BLOCK_CELLS // n_columns)
     for start in range(0, n_rows, step):
         part = slice(start, start + step)
-        projected = A.source[part] @ projection
+        projected = source[part] @ projection
         scores[part] = np.einsum("ij,ij->i", projected, projected)
     total = scores.sum()
     scores *= (1.0 - _UNIFORM_SHARE) / total if total > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Sketches with few nonzeros in each column: each row of the data goes to a few random places, with random signs."""
+"""Sketches with few nonzeros in each column: a row of the data goes to a few places, with random signs."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _SIGN = np.uint64(1)
 class SparseSign(Distribution):
     """`nonzeros` entries +-1 / sqrt(nonzeros) in each column of S, one in each of as many bands of rows.
 
-    Also called sparse Johnson-Lindenstrauss transform, or OSNAP. The sketch for sparse data and for preconditioners,
-    but not for the l_inf guarantee. Cost: nonzeros additions for each stored entry.
+    Also called sparse Johnson-Lindenstrauss transform, or OSNAP. The sketch for sparse data and for
+    preconditioners, but not for the l_inf guarantee. Cost: nonzeros additions for each stored entry.
 
     Parameters
     ----------

@@ -30,8 +30,8 @@ class SRHT(Distribution):
 
         S = 1 / sqrt(m) * R [D'_1 H D_1, D'_2 H D_2, ...],
 
-    with the Hadamard matrix H of order B, independent random signs D_k and D'_k, and the same m sampled rows R for
-    all blocks. Every entry is +-1 / sqrt(m). No row is padded or wasted where m is a power of two.
+    with the Hadamard matrix H of order B, independent random signs D_k and D'_k, and the same m sampled rows
+    R for all blocks. Every entry is +-1 / sqrt(m). No row is padded or wasted where m is a power of two.
     Cost: n d log2(B) additions, one pass.
 
     References
@@ -56,9 +56,9 @@ class SRHT(Distribution):
 class PaddedSRHT(Distribution):
     """The classic subsampled randomised Hadamard transform, for reference.
 
-    S = 1 / sqrt(m) * R H D with one Hadamard matrix H whose order is the power of two from n on, random signs D, and
-    m of H's rows, sampled without replacement. The zero rows of the padding are never made.
-    Cost: n d (log2(m) + 1) additions, one pass.
+    S = 1 / sqrt(m) * R H D with one Hadamard matrix H whose order is the power of two from n on, random signs
+    D, and m of H's rows, sampled without replacement. The zero rows of the padding are never made. Cost: n d
+    (log2(m) + 1) additions, one pass.
 
     References
     ----------
@@ -68,9 +68,7 @@ class PaddedSRHT(Distribution):
     def _sample(self, n_rows, key):
         order = _power_of_two(max(n_rows, 1))
         if self.size > order:
-            raise ValueError(
-                f"size={self.size} rows cannot be sampled from a Hadamard matrix of order {order}: use at most {order}."
-            )
+            raise ValueError(f"size={self.size} must be at most {order}, the order of its Hadamard matrix.")
         return PaddedSRHTSketch((self.size, n_rows), key)
 
 

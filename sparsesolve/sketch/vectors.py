@@ -1,9 +1,10 @@
 """Hadamard butterflies on vectors of eight float64: the only place where the package writes LLVM code itself.
 
-A loop in plain numba would need checks, for every pair of the up to sixteen rows of a butterfly, that they do not
-overlap; without such checks the compiler does not vectorise it. Here the vectors are written out, for any radix, by
-one generator. Each operation has a body in numpy that says what it means; it is what runs when numba's compiler is
-switched off (NUMBA_DISABLE_JIT=1). All arrays are float64 in C order and are addressed by flat offsets, unchecked.
+A loop in plain numba would need checks, for every pair of the up to sixteen rows of a butterfly, that they do
+not overlap; without such checks the compiler does not vectorise it. Here the vectors are written out, for any
+radix, by one generator. Each operation has a body in numpy that says what it means; it is what runs when
+numba's compiler is switched off (NUMBA_DISABLE_JIT=1). All arrays are float64 in C order and are addressed by
+flat offsets, unchecked.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def _add_reference(X, place, distance, factors, first, factor_distance, Y, targe
 
 @_generated(_load_reference)
 def butterfly_load(typing, A, start, row_distance, ahead, factors, first, X, place, distance, radix):
-    """Write the transform of `radix` scaled rows of A: X[place + j distance] = sum_i H_ji factors[first + i] A[i].
+    """Write the transform of `radix` rows of A: X[place + j distance] = sum_i H_ji factors[first + i] A[i].
 
     Row i of A is the vector at start + i row_distance; what lies `ahead` of it is fetched into the cache.
     """
@@ -99,7 +100,7 @@ def butterfly(typing, X, place, distance, radix):
 
 @_generated(_add_reference)
 def butterfly_add(typing, X, place, distance, factors, first, factor_distance, Y, target, radix):
-    """Add the scaled transform of `radix` vectors of X, which stays as it is, to vectors of Y the same distance apart.
+    """Add the scaled transform of `radix` vectors of X to vectors of Y that lie the same distance apart.
 
     Vector j is scaled by ``factors[first + j * factor_distance]``.
     """
@@ -121,7 +122,7 @@ def butterfly_add(typing, X, place, distance, factors, first, factor_distance, Y
 
 
 class _Code:
-    """Short names for the code of one operation; arrays and integers are named by their place among the arguments."""
+    """Short names for the code of one operation; arrays and integers go by their place in the arguments."""
 
     def __init__(self, context, builder, signature, arguments):
         self.builder = builder

@@ -1,0 +1,9 @@
+"""The rows of the tour's table, one function each. A new system adds its own here."""
+
+from . import image_regression
+from .row import Stage, TourRow
+
+__all__ = ["ROWS", "Stage", "TourRow"]
+
+#: Functions of a `Stage` that return a `TourRow`.
+ROWS = [image_regression.accurate, image_regression.sketched]

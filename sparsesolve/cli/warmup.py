@@ -1,0 +1,89 @@
+"""Compile every kernel and keep it on disk, so that nobody waits in the first fit.
+
+It runs small problems of every kind through every solver and every sketch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+
+from .kernels import cache_folders, kernels
+from .progress import progress_bar
+from .table import format_seconds
+
+_ROWS, _COLUMNS = 1024, 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add nothing: the command has no options."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compile, and say how long it took."""
+    started = time.perf_counter()
+    steps = list(_steps())
+    with progress_bar(len(steps)) as report:
+        for text, step in steps:
+            report(f"compiling: {text}")
+            step()
+            report(f"compiling: {text}", done=1)
+    seconds = time.perf_counter() - started
+    found = [kernel for _, kernel in kernels()]
+    made = sum(sum(kernel.stats.cache_misses.values()) for kernel in found)
+    print(
+        f"{len(found)} kernels are ready after {format_seconds(seconds)}; {made} compilations, the rest cached."
+    )
+    for folder in cache_folders():
+        print(f"  {folder}")
+    return 0
+
+
+def _steps() -> Iterator[tuple[str, Callable[[], object]]]:
+    """Everything that compiles a kernel, with a name."""
+    from ..regression.options import SKETCHES, SOLVERS
+    from ..sketch import from_name
+
+    for kind, A in _matrices().items():
+        for name in SKETCHES:
+            yield f"sketch {name}, {kind}", partial(_use, from_name(name, 64, 0), A)
+        for solver in SOLVERS:
+            yield f"solver {solver}, {kind}", partial(_fit, A, solver)
+
+
+def _matrices() -> dict[str, object]:
+    """Small matrices of every type and layout that kernels are compiled for."""
+    import scipy.sparse
+
+    dense = np.random.default_rng(0).standard_normal((_ROWS, _COLUMNS))
+    kinds: dict[str, object] = {}
+    for dtype in ("float64", "float32"):
+        A = dense.astype(dtype)
+        kinds[dtype] = A
+        kinds[f"{dtype} read-only"] = A.copy()
+        kinds[f"{dtype} read-only"].flags.writeable = False  # type: ignore[attr-defined]
+        kinds[f"{dtype} by columns"] = np.asfortranarray(A)
+        kinds[f"{dtype} CSR"] = scipy.sparse.csr_array(A)
+    return kinds
+
+
+def _use(distribution, A) -> None:
+    sample = distribution.sample(A)
+    sample.adjoint(sample.apply(A))
+    sample.to_array()
+
+
+def _fit(A, solver: str) -> None:
+    from ..regression import lstsq
+
+    targets = np.random.default_rng(1).standard_normal((A.shape[0], 2))
+    options = {"solver": solver, "random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # whether these problems converge is of no interest here
+        lstsq(A, targets[:, 0], **options)
+        lstsq(A, targets, fit_intercept=True, sample_weight=np.ones(A.shape[0]), **options)
