@@ -1,4 +1,4 @@
-"""The random numbers: published answers of Philox4x32-10, an independent oracle, keys, and simple statistics."""
+"""The random numbers: published answers of Philox4x32-10, an independent oracle, keys, simple statistics."""
 
 import numpy as np
 import pytest
@@ -73,7 +73,12 @@ def test_signs_are_the_bits_of_the_words():
     key, stream = 99, int(Stream.SRHT_ROW_SIGNS)
     signs = np.empty(300)
     fill_signs(np.uint64(key), stream, 4, 0, signs)
-    bits = [word >> shift & 1 for k in range(3) for word in oracle((4, 0, k, stream), (key, 0)) for shift in range(32)]
+    bits = [
+        word >> shift & 1
+        for k in range(3)
+        for word in oracle((4, 0, k, stream), (key, 0))
+        for shift in range(32)
+    ]
     np.testing.assert_array_equal(signs, 1.0 - 2.0 * np.array(bits[:300]))
 
 
@@ -89,7 +94,9 @@ def test_normals_follow_box_and_muller():
     key, stream = 5, int(Stream.GAUSSIAN)
     drawn = np.empty((2, 6))
     fill_normal_rows(np.uint64(key), stream, 10, drawn)
-    w = np.array([[oracle((10 + j, 0, k, stream), (key, 0)) for k in range(2)] for j in range(2)]).reshape(2, 4, 2)
+    w = np.array([[oracle((10 + j, 0, k, stream), (key, 0)) for k in range(2)] for j in range(2)]).reshape(
+        2, 4, 2
+    )
     u = (w + 0.5) / 2.0**32
     radius, angle = np.sqrt(-2 * np.log(u[..., 0])), 2 * np.pi * u[..., 1]
     expected = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1).reshape(2, 8)

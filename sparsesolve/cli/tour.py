@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("tour"), help="folder for the pictures (default: tour)"
     )
-    parser.add_argument("--quick", action="store_true", help="take smaller problems; a few seconds")
+    parser.add_argument("--quick", action="store_true", help="take smaller problems: some seconds")
 
 
 def run(arguments: argparse.Namespace) -> int:

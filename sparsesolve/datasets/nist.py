@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from fractions import Fraction
 from importlib.resources import files
 
 import numpy as np
 
-# How the columns of the model are made from those of the file.
-_MODELS = {
-    "filip": lambda x: np.vander(x[:, 0], 11, increasing=True),
-    "longley": lambda x: np.column_stack([np.ones(len(x)), x]),
+# How a row of the model is made from the predictors in a line of the file: without rounding errors.
+_MODELS: dict[str, Callable[[list[Fraction]], list[Fraction]]] = {
+    "filip": lambda x: [x[0] ** power for power in range(11)],
+    "longley": lambda x: [Fraction(1), *x],
 }
 
 
@@ -25,7 +27,7 @@ def load_nist(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Returns
     -------
     X : ndarray of shape (n_samples, n_coefficients)
-        The model's matrix; its first column is of ones.
+        The model's matrix, each entry rounded once; its first column is of ones.
     y : ndarray of shape (n_samples,)
     certified : ndarray of shape (n_coefficients,)
         The certified coefficients, the intercept first.
@@ -52,5 +54,10 @@ def load_nist(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         raise ValueError(f"name={name!r} is not known: use one of {', '.join(map(repr, sorted(_MODELS)))}.")
     lines = (files(__package__) / "data" / f"nist_{name}.txt").read_text(encoding="ascii").splitlines()
     certified = next(line for line in lines if line.startswith("# certified:")).split(":")[1]
-    table = np.array([line.split() for line in lines if not line.startswith("#")], dtype=np.float64)
-    return _MODELS[name](table[:, 1:]), table[:, 0], np.array(certified.split(), dtype=np.float64)
+    table = [[Fraction(entry) for entry in line.split()] for line in lines if not line.startswith("#")]
+    X = np.array([_MODELS[name](predictors) for _, *predictors in table], dtype=np.float64)
+    return (
+        X,
+        np.array([line[0] for line in table], dtype=np.float64),
+        np.array(certified.split(), dtype=np.float64),
+    )

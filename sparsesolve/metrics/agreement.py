@@ -10,8 +10,8 @@ _MOST = -np.log10(np.finfo(np.float64).eps)
 def digits_of_agreement(estimate, reference, *, relative_to: str = "entry") -> float:
     """Count the decimal digits in which an estimate agrees with a reference.
 
-    This is NIST's log relative error, -log10(|estimate - reference| / |reference|), of the worst entry. Where an
-    entry of the reference is 0, the absolute error takes the place of the relative one.
+    This is NIST's log relative error, ``-log10(abs(estimate - reference) / abs(reference))``, of the worst entry.
+    Where an entry of the reference is 0, the absolute error takes the place of the relative one.
 
     Parameters
     ----------

@@ -102,9 +102,9 @@ def minimum_norm_solution(A, b) -> np.ndarray:
     >>> minimum_norm_solution([[1.0, 1.0], [2.0, 2.0]], [2.0, 4.0])
     array([1., 1.])
     """
-    A = _rationals(np.atleast_2d(np.asarray(A, dtype=np.float64)))
-    b = _rationals(np.asarray(b, dtype=np.float64)[:, None])
-    return np.array([float(value) for value in _minimum_norm(A, b)])
+    A, unit = _integers(A)
+    b, target_unit = _integers(b)
+    return np.array([float(value * target_unit / unit) for value in _minimum_norm(A, b)])
 
 
 def minimum_norm_affine_solution(A, b) -> np.ndarray:
@@ -119,17 +119,17 @@ def minimum_norm_affine_solution(A, b) -> np.ndarray:
     -------
     ndarray of shape (n_columns + 1,)
     """
-    A = _rationals(np.atleast_2d(np.asarray(A, dtype=np.float64)))
-    b = _rationals(np.asarray(b, dtype=np.float64)[:, None])
-    means = [sum(column) / len(A) for column in _transposed(A)]
-    mean = sum(value for (value,) in b) / len(b)
-    centred = [[value - m for value, m in zip(row, means, strict=True)] for row in A]
-    x = _minimum_norm(centred, [[value - mean] for (value,) in b])
-    return np.array([float(value) for value in [*x, mean - sum(m * v for m, v in zip(means, x, strict=True))]])
+    A, unit = _integers(A)
+    b, target_unit = _integers(b)
+    n_rows, sums, total = len(b), A.sum(axis=0), b.sum()
+    x = _minimum_norm(n_rows * A - sums, n_rows * b - total)
+    constant = (total - sum(v * s for v, s in zip(x, sums, strict=True))) / Fraction(n_rows)
+    return np.array([float(value * target_unit / unit) for value in x] + [float(constant * target_unit)])
 
 
 def _minimum_norm(A, b) -> list[Fraction]:
-    gram, target = _product(_transposed(A), A), _product(_transposed(A), b)
+    gram = [[Fraction(value) for value in row] for row in (A.T @ A).tolist()]
+    target = [[Fraction(value)] for value in (A.T @ b).tolist()]
     rows = _row_space(gram)
     if not rows:
         return [Fraction(0)] * len(gram)
@@ -138,8 +138,13 @@ def _minimum_norm(A, b) -> list[Fraction]:
     return [value for (value,) in _product(_transposed(rows), coordinates)]
 
 
-def _rationals(A: np.ndarray) -> list[list[Fraction]]:
-    return [[Fraction(float(value)) for value in row] for row in A]
+def _integers(values) -> tuple[np.ndarray, Fraction]:
+    """Python integers, and the power of two by which they are to be multiplied to give the values exactly."""
+    mantissas, exponents = np.frexp(np.asarray(values, dtype=np.float64))
+    least = int(exponents[mantissas != 0].min(initial=0))
+    shifts = np.where(mantissas != 0, exponents - least, 0)
+    integers = (mantissas * 2.0**53).astype(np.int64).astype(object) * 2 ** shifts.astype(object)
+    return integers, Fraction(2) ** (least - 53)
 
 
 def _transposed(A):

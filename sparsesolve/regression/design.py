@@ -29,6 +29,8 @@ _CHUNK_ROWS = 32
 # A square product of a block is worth its sum into the whole from some rows a column on.
 _GRAM_ROWS = 4
 _MAX_CHUNKS = 16
+# Runs of rows that an excerpt of the data consists of.
+_RUNS = 8
 # Beyond this range, squares of column entries could overflow or underflow.
 _SAFE_EXPONENT = 300
 
@@ -110,13 +112,25 @@ class Design:
             "a sum over A left the range of floating point: divide A by its largest entry first."
         )
 
-    def sketched(self, sample) -> tuple[np.ndarray, np.ndarray]:
-        """Return S diag(s) [A 1] D and S diag(s) b for a sample S of a sketch. One pass over A."""
-        beside = np.column_stack([np.ones((self.n_rows, int(self.intercept))), self.targets])
-        matrix = sample.apply(self.rows.source, row_scale=self.root_weights)
-        beside = sample.apply(beside, row_scale=self.root_weights)
-        unknowns = np.column_stack([matrix, beside[:, : int(self.intercept)]])
-        return unknowns * self.column_scale, beside[:, int(self.intercept) :]
+    def sketched(self, sample, one_in: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Return S diag(s) [A 1] D and S diag(s) b for a sample S of a sketch.
+
+        With ``one_in`` above 1, of that part of the rows only, in a few evenly spread runs. One pass over them.
+        """
+        source, ones = self.rows.source, int(self.intercept)
+        n_runs = 1 if one_in == 1 else _RUNS
+        starts = [self.n_rows * k // n_runs for k in range(n_runs)]
+        length = self.n_rows // (n_runs * one_in)
+
+        def of_run(k):
+            part = slice(starts[k], starts[k] + length)
+            scale = None if self.root_weights is None else self.root_weights[part]
+            beside = np.column_stack([np.ones((length, ones)), self.targets[part]])
+            return [sample.apply_block(data, part.start, row_scale=scale) for data in (source[part], beside)]
+
+        runs = run_chunks(of_run, n_runs)
+        matrix, beside = (np.sqrt(one_in) * sum(column[1:], column[0]) for column in zip(*runs, strict=True))
+        return np.column_stack([matrix, beside[:, :ones]]) * self.column_scale, beside[:, ones:]
 
     def scaled_by(self, column_norms: np.ndarray) -> Design:
         """Return the same problem with D set from (estimates of) the norms of the columns of diag(s) [A 1]."""
@@ -245,6 +259,25 @@ class Design:
         gradient = np.vstack([product, total]) if self.intercept else product
         pull = (self.penalty if self.penalty.ndim == 2 else self.penalty[:, None]) * Z
         return gradient * self.column_scale[:, None] - pull, squares + np.einsum("ij,ij->j", pull, Z)
+
+    def residual_products(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return A'R and R'R, penalties left out, for the residuals R of the first target at each column of Z.
+
+        One pass over A.
+        """
+        raw, late = self.late_scaled()
+        X = late[:, None] * Z
+
+        def of_chunk(blocks):
+            product, squares = np.zeros_like(X), np.zeros((X.shape[1], X.shape[1]))
+            for matrix, targets in blocks:
+                residual = targets[:, :1] - matrix @ X
+                product += matrix.T @ residual
+                squares += residual.T @ residual
+            return product, squares
+
+        product, squares = raw.sum_over_chunks(of_chunk)
+        return late[:, None] * product, squares
 
     def normal_product(self, Z: np.ndarray) -> np.ndarray:
         """Return the normal matrix, penalty included, times Z. One pass over A."""

@@ -47,6 +47,7 @@ def gram(view: Preview, tol: float) -> Iterator[Iterate | None]:
 def gram_factor(design: Design, Z: np.ndarray) -> tuple[NormalFactor | None, np.ndarray]:
     """The Cholesky factor of the normal matrix, None where that breaks down, and the gradient at Z. One pass."""
     normal, gradient = design.gram_and_gradient(Z)
+    design.require_finite(normal)
     try:
         return full_rank_factor(cholesky(normal, check_finite=False)), gradient
     except LinAlgError:

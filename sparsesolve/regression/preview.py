@@ -53,9 +53,12 @@ class Preview:
     clear: bool
 
 
-def preview(design: Design, sample) -> Preview:
-    """Sketch the problem and solve the sketch. One pass over A, and about 2 m d^2 flops for m sketched rows."""
-    return view_of(design, *design.sketched(sample))
+def preview(design: Design, sample, one_in: int = 1) -> Preview:
+    """Sketch the problem, or one row in `one_in` of it, and solve the sketch.
+
+    One pass over those rows, and about 2 m d^2 flops for m sketched rows.
+    """
+    return view_of(design, *design.sketched(sample, one_in))
 
 
 def view_of(design: Design, matrix: np.ndarray, targets: np.ndarray) -> Preview:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import qr, svd
+from scipy.linalg import qr, solve_triangular, svd
 
 from ..backends import select
 from ..driver import TICK, Iterate, drive
@@ -17,7 +17,11 @@ from . import engines
 from .design import Design, power_of_two_scale
 from .options import Options, check_options, root_weights
 from .solution import as_result
-from .solver import choose, look_at, without_sketch
+from .solver import first_look, without_sketch
+
+# A change of the path's points below this, relative to the solution, is rounding: at first, before the solutions are
+# refined, and then.
+_ROUNDING = 16 * engines.EPS, 2 * engines.EPS
 
 
 class RidgePathSolution(NamedTuple):
@@ -125,40 +129,66 @@ class _PathFit:
 
 
 def _path(design: Design, alphas: np.ndarray, options: Options, tol: float):
-    design, root, gradient, stage = _root_and_gradient(design, options)
+    design, root, start, gradient, stage = _root_and_start(design, options)
     yield TICK
     factor = _PathFactor.of(root, design, alphas)
-    Z = factor.solve_normal(np.repeat(gradient, alphas.size, axis=1))
-    # One target for each alpha, without storing it more than once.
-    path = replace(
-        design, targets=np.broadcast_to(design.targets, (design.n_rows, alphas.size)), alpha=alphas
-    )
-    best, misses = np.inf, 0
+    Z = start + factor.solve_normal(gradient - factor.pull(start))
+    size = design.target_norms[0] / np.linalg.norm(root)
+    best, misses, rounding = np.inf, 0, _ROUNDING[0]
     while misses < 2:
-        gradient, objective = path.normal_residual(Z)
+        Z, gradient, objective = _measured(design, factor, Z, size, rounding)
         error = factor.backward_error(gradient, objective, Z, design.target_norms[0])
         worst = float(error.max())
         yield Iterate(_PathFit(design, Z, error, stage), worst, float(objective.sum()), {"stage": stage})
         misses = 0 if worst <= 0.5 * best else misses + 1
         best = min(best, worst)
         Z = Z + factor.solve_normal(gradient)
+        rounding = _ROUNDING[1]
 
 
-def _root_and_gradient(design: Design, options: Options):
-    """The problem with scaled columns, the R of its matrix without penalty, A'b, and the engine that made R."""
-    zero = np.zeros((design.n_unknowns, 1))
+def _measured(design: Design, factor: _PathFactor, Z: np.ndarray, size: float, rounding: float):
+    """Return Z to rounding, and the gradients and the objectives there, from one pass with a few columns of Z.
+
+    The path is smooth, so that it lies, to rounding, in the affine span of a dozen or two of its points. A pivoted
+    QR finds these; residuals at the others are the same affine combinations of the residuals there, and so are the
+    products with A'. Nothing is lost to cancellation, because residuals are combined, not normal equations.
+    """
+    # The last row keeps the combinations affine; `size` is the length of a solution that b would ask for.
+    triangle, order = qr(
+        np.vstack([Z, np.full(Z.shape[1], size)]), mode="r", pivoting=True, check_finite=False
+    )
+    least = size + np.linalg.norm(Z, axis=0).min()
+    n_points = max(1, int(np.sum(np.abs(np.diag(triangle)) > rounding * least)))
+    weights = np.empty((n_points, Z.shape[1]))
+    weights[:, order] = solve_triangular(
+        triangle[:n_points, :n_points], triangle[:n_points], check_finite=False
+    )
+    points = order[:n_points]
+    gradient, products = design.residual_products(Z[:, points])
+    Z = Z[:, points] @ weights
+    squares = np.einsum("ij,ij->j", weights, products @ weights)
+    pull = factor.pull(Z)
+    return Z, gradient @ weights - pull, np.maximum(squares, 0.0) + np.einsum("ij,ij->j", pull, Z)
+
+
+def _root_and_start(design: Design, options: Options):
+    """The problem with scaled columns, the R of its matrix, a start, A' times its residual, and R's engine.
+
+    All without penalty. From a start near the solutions, less is lost to rounding than from zero.
+    """
+    factor, stage = None, "direct"
     if not without_sketch(design):
-        view = look_at(design, options)
-        design, stage = view.design, choose(view)
+        view, stage = first_look(design, options)
+        design, start = view.design, view.Z
         if stage == "gram":
-            factor, gradient = engines.gram_factor(design, zero)
-        else:
-            factor = engines.cqrrt_factor(view) if stage == "cqrrt" else None
-            gradient = design.normal_residual(zero)[0] if factor is not None else None
-        if factor is not None:
-            return design, factor.root, gradient, stage
+            factor, gradient = engines.gram_factor(design, start)
+        elif stage == "cqrrt":
+            factor, gradient = engines.cqrrt_factor(view), design.normal_residual(start)[0]
+    if factor is not None:
+        return design, factor.root, start, gradient, stage
     design, root, _, _ = engines.direct_root(design)
-    return design, root, design.normal_residual(zero)[0], "direct"
+    start = np.zeros((design.n_unknowns, 1))
+    return design, root, start, design.normal_residual(start)[0], "direct"
 
 
 @dataclass(frozen=True)
@@ -185,6 +215,11 @@ class _PathFactor:
             corner, row, root = root[0, 0], root[0, 1:], root[1:, 1:]
         _, values, right = svd(root / scale[:, 0], check_finite=False)
         return cls(alphas, scale, values[:, None], right, corner, row, design.intercept, square)
+
+    def pull(self, Z):
+        """Return alpha P Z, a column for each alpha."""
+        pull = self.scale**2 * Z[: len(self.row)] * self.alphas
+        return np.vstack([pull, np.zeros((1, self.alphas.size))]) if self.intercept else pull
 
     def _coordinates(self, G):
         """The gradient in the singular basis, and its intercept part."""

@@ -23,6 +23,9 @@ _ENGINES = {"gram": engines.gram, "cqrrt": engines.cqrrt, "spir": engines.spir, 
 # Where the engines stop being accurate: largest condition number of the scaled columns.
 _GRAM_CONDITION = 1e6
 _CQRRT_CONDITION = 1e12
+# Where A has so many rows a column, a glance at one row in so many tells whether the simplest engine will do. A look
+# at part of the rows proves nothing; the certificate does.
+_GLANCE_ROWS, _GLANCE = 64, 8
 # Work at which LAPACK alone is done before a sketch would pay, in entries of A.
 _SMALL = 1 << 16
 # Speeds in flops a second of one thread; only their ratios matter. Measured with `benchmarks/regression.py`.
@@ -160,31 +163,48 @@ def _route(design: Design, options: Options, tol: float):
     if no_sketch or (solver == "auto" and without_sketch(design)):
         yield from engines.direct(design, tol)
         return
-    view = look_at(design, options)
     if solver != "auto":
+        view = look_at(design, options)
         yield from _tagged(_ENGINES[solver](view, tol), view)
         return
-    name = choose(view)
+    view, name = first_look(design, options)
+    if name == "gram":
+        yield from _tagged(engines.gram(view, tol), view)
+        # Still here: the glance has missed what makes A ill-conditioned.
+        view = look_at(design, options)
+        name = choose(view, but="gram")
     if name == "spir":
         rows = preconditioner_rows(options, width, n_rows, iterative=True)
-        view = preview_of_size(design, options, rows) if rows > view.size else view
-        yield from _tagged(engines.spir(view, tol), view)
-    elif name != "direct":
+        view = look_at(design, options, iterative=True) if rows > view.size else view
+    if name != "direct":
         yield from _tagged(_ENGINES[name](view, tol), view)
-    yield from engines.direct(view.design, tol)
+    yield from engines.direct(design, tol)
 
 
-def look_at(design: Design, options: Options) -> Preview:
-    """Sketch the problem and solve the sketch."""
-    iterative = options.solver in ("spir", "fossils")
+def first_look(design: Design, options: Options) -> tuple[Preview, str]:
+    """The preview that `auto` begins with, and the engine that it suggests.
+
+    Where A is very tall, a part of the rows is looked at first: where they are well conditioned, so is the whole.
+    """
+    if design.n_rows >= _GLANCE_ROWS * design.n_unknowns and not design.rows.is_sparse:
+        glance = look_at(design, options, one_in=_GLANCE)
+        if choose(glance) == "gram":
+            return glance, "gram"
+    view = look_at(design, options)
+    return view, choose(view)
+
+
+def look_at(design: Design, options: Options, iterative: bool = False, one_in: int = 1) -> Preview:
+    """Sketch the problem, or one row in `one_in` of it, and solve the sketch."""
+    iterative = iterative or options.solver in ("spir", "fossils")
     rows = preconditioner_rows(options, design.n_unknowns, design.n_rows, iterative)
-    return preview_of_size(design, options, rows)
+    return preview_of_size(design, options, rows, one_in)
 
 
-def preview_of_size(design: Design, options: Options, rows: int) -> Preview:
+def preview_of_size(design: Design, options: Options, rows: int, one_in: int = 1) -> Preview:
     """The preview by a sketch of so many rows."""
     sample = sketches.from_name(options.sketch, rows, options.key).sample(design.rows.source)
-    return preview(design, sample)
+    return preview(design, sample, one_in)
 
 
 def _tagged(iterates, view: Preview):
@@ -197,8 +217,8 @@ def _tagged(iterates, view: Preview):
         )
 
 
-def choose(view: Preview) -> str:
-    """The engine that `auto` tries first, from the condition number, the rank and the cost."""
+def choose(view: Preview, but: str = "") -> str:
+    """The engine that `auto` tries, from the condition number, the rank and the cost; not the one in `but`."""
     design = view.design
     n_rows, width = design.n_rows, design.n_unknowns
     entries = design.rows.n_entries
@@ -213,6 +233,7 @@ def choose(view: Preview) -> str:
         del seconds["gram"]
     if not view.clear or view.condition > _CQRRT_CONDITION:
         del seconds["cqrrt"]
+    seconds.pop(but, None)
     return min(seconds, key=seconds.get)
 
 

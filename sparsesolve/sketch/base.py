@@ -18,6 +18,8 @@ from ..validation import check_count, check_matrix
 # own.
 _MEMORY_SHARE = 40
 _MAX_CHUNKS = 8
+# Tasks below which the columns are parted too; parts of rows are slower to read than whole rows.
+_ENOUGH_TASKS = 4
 # Entries below which threads cost more than they bring.
 _SMALL = 1 << 19
 # Rows of a copied block hold about so many numbers.
@@ -245,8 +247,8 @@ class Sketch(ABC):
         edges = self._edges(first_row, n_rows, n_chunks)
         # Where memory does not allow for many private totals, the columns are parted too.
         in_place = A.view_rows(0, 1) is not None
-        splits = in_place and self._splits_columns and n_chunks < _MAX_CHUNKS // 2
-        n_panels = max(1, min(_MAX_CHUNKS // n_chunks, n_columns // 64)) if splits else 1
+        splits = in_place and self._splits_columns
+        n_panels = max(1, min(_ENOUGH_TASKS // n_chunks, n_columns // 64)) if splits else 1
         return edges, [n_columns * i // n_panels // 8 * 8 for i in range(n_panels)] + [n_columns]
 
     def _blocks(self, A: RowMatrix, start: int, stop: int, first_row: int):

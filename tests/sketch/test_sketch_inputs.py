@@ -1,5 +1,7 @@
-"""S A for every kind of A, for any split of the rows and any threads; and the messages for what cannot be sketched."""
+"""S A for every kind of A, any split of the rows, any threads; messages for what cannot be sketched."""
 
+import itertools
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -50,7 +52,10 @@ def kinds(A, folder):
     doubled = np.tile(stored.data[order] / 2, 2)
     by_row = np.argsort(rows, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=A.shape[0]))])
-    yield "unsorted duplicates", scipy.sparse.csr_array((doubled[by_row], columns[by_row], starts), shape=A.shape)
+    yield (
+        "unsorted duplicates",
+        scipy.sparse.csr_array((doubled[by_row], columns[by_row], starts), shape=A.shape),
+    )
 
 
 def test_every_kind_of_input_gives_the_product(name, A, tmp_path):
@@ -99,7 +104,7 @@ def test_blocks_add_up_for_any_split(name, A, form):
     splits = [[0, 1, 2, 130, 131, 1290, N_ROWS], [0, 128, 256, N_ROWS], [0, 700, N_ROWS]]
     splits += [[0, *sorted(rng.choice(np.arange(1, N_ROWS), 5, replace=False)), N_ROWS] for _ in range(3)]
     for edges in splits:
-        parts = [(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+        parts = list(itertools.pairwise(edges))
         total = sum(sample.apply_block(form(A[a:b]), int(a), scale[a:b]) for a, b in parts)
         np.testing.assert_allclose(total, whole, rtol=0, atol=1e-11)
 
@@ -135,21 +140,16 @@ def test_nan_reaches_the_product():
     assert np.all(np.isfinite(np.delete(product, 3, axis=1)))
 
 
-def test_the_copy_of_a_matrix_is_never_made():
-    import tracemalloc
-
+def test_the_memory_of_a_product_is_small_against_the_matrix():
     A = np.ones((1 << 17, 64))
+    forms = [A, np.asfortranarray(A), A.astype(np.float32)]
     sample = SRHT(128, 0).sample(A)
-    sample.apply(A)
-    tracemalloc.start()
-    try:
-        sample.apply(A)
-        sample.apply(A.T.copy().T[:, :8])
+    for form in forms:
+        tracemalloc.start()
+        sample.apply(form)
         peak = tracemalloc.get_traced_memory()[1]
-    finally:
         tracemalloc.stop()
-    # The second product is of a copy in Fortran order, which is made here, not inside.
-    assert peak < A.nbytes + 2 * 8 * A.shape[0] + 0.05 * A.nbytes
+        assert peak < 0.05 * A.nbytes
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_the_copy_of_a_matrix_is_never_made():
         (lambda: SRHT(8, "seed").sample(10), "random_state='seed'"),
         (lambda: SRHT(8).sample(0), "rows=0 must be an integer of at least 1"),
         (lambda: SRHT(8).sample(3.5), "rows=3.5"),
-        (lambda: PaddedSRHT(20).sample(10), "size=20 .* at most 16"),
+        (lambda: PaddedSRHT(20).sample(10), "size=20 must be at most 16"),
         (lambda: SparseSign(4), "nonzeros=8 must be at most size=4"),
         (lambda: SparseSign(4, nonzeros=0), "nonzeros=0"),
         (lambda: LeverageSampling(4).sample(100), "rows=100 is a count"),

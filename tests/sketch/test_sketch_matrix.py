@@ -1,5 +1,6 @@
 """What the matrix S is: its entries, its structure, its mean, and that nothing but the seed changes it."""
 
+import itertools
 import pickle
 
 import numpy as np
@@ -59,7 +60,7 @@ def test_sparse_sign_has_one_entry_in_each_band(size, nonzeros):
     S = SparseSign(size, 2, nonzeros=nonzeros).sample(400).to_array()
     edges = size * np.arange(nonzeros + 1) // nonzeros
     assert set(np.abs(S[S != 0])) == {1 / np.sqrt(nonzeros)}
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in itertools.pairwise(edges):
         np.testing.assert_array_equal(np.count_nonzero(S[start:stop], axis=0), 1)
     assert np.all(np.count_nonzero(S, axis=1) > 0)
 
@@ -71,7 +72,8 @@ def test_countsketch_has_one_entry_a_column():
 
 
 def test_mean_of_the_gram_matrix_is_the_identity(name, draws):
-    # Row samples want more rows: each row of the data must be drawn some dozen times for its mean to be normal.
+    # Row samples want more rows: each row of the data must be drawn some dozen times for its mean to be
+    # normal.
     n, size, count = 150, 128 if name == "leverage" else 16, draws(300, 3000)
     A = np.random.default_rng(3).standard_normal((n, 4)) * np.linspace(0.2, 3, n)[:, None]
     total, squares = np.zeros((n, n)), np.zeros((n, n))

@@ -59,7 +59,9 @@ def test_two_blocks_add_up(problem, data):
     cut = data.draw(st.integers(0, A.shape[0]))
     parts = [(A[:cut], 0), (A[cut:], cut)]
     total = sum(sample.apply_block(block, first) for block, first in parts if len(block))
-    np.testing.assert_allclose(total, sample.apply(A), rtol=0, atol=1e-12 * A.shape[0] * max(1, np.abs(total).max()))
+    np.testing.assert_allclose(
+        total, sample.apply(A), rtol=0, atol=1e-12 * A.shape[0] * max(1, np.abs(total).max())
+    )
 
 
 @pytest.mark.parametrize("n", [1, 7, 8, 63, 64, 65, 127, 129, 1025])

@@ -1,4 +1,4 @@
-"""The guarantees, over many seeds: embeddings of subspaces, of coordinates, and the adversary of sparse sketches."""
+"""The guarantees, over many seeds: subspaces, coordinates, and the adversary of sparse sketches."""
 
 import numpy as np
 import pytest
@@ -30,12 +30,14 @@ def test_dense_sketches_keep_subspaces_as_gaussians_do(dense_name, kind, draws):
 
 @pytest.mark.parametrize("kind", ["incoherent", "coherent"])
 def test_srht_distorts_no_more_than_a_gaussian(kind, draws):
-    n, d = 8192, 64
+    n, d = 4096, 48
     Q = orthonormal(kind, n, d)
     count = draws(10, 60)
     for size in (2 * d, 4 * d, 8 * d):
         conditions = {
-            name: np.median([np.linalg.cond(from_name(name, size, s).sample(n).apply(Q)) for s in range(count)])
+            name: np.median(
+                [np.linalg.cond(from_name(name, size, s).sample(n).apply(Q)) for s in range(count)]
+            )
             for name in ("srht", "gaussian")
         }
         assert conditions["srht"] <= 1.05 * conditions["gaussian"]
@@ -56,11 +58,13 @@ def coordinate_error(name, size, vectors, seeds):
     errors = []
     for seed in seeds:
         sketched = from_name(name, size, seed).sample(vectors.shape[0]).apply(vectors)
-        errors.append(np.sqrt(size) * np.abs(sketched.T @ sketched - exact)[np.triu_indices_from(exact, 1)].max())
+        errors.append(
+            np.sqrt(size) * np.abs(sketched.T @ sketched - exact)[np.triu_indices_from(exact, 1)].max()
+        )
     return np.quantile(errors, 0.9)
 
 
-def unit_vectors(kind, n=4096, count=24):
+def unit_vectors(kind, n=2048, count=24):
     rng = np.random.default_rng(17)
     if kind == "gaussian":
         vectors = rng.standard_normal((n, count))
@@ -74,16 +78,18 @@ def unit_vectors(kind, n=4096, count=24):
 
 @pytest.mark.parametrize("kind", ["coordinate", "spiky", "gaussian"])
 def test_dense_sketches_embed_coordinates(dense_name, kind, draws):
-    seeds = range(draws(40, 300))
+    seeds = range(draws(30, 300))
     errors = [coordinate_error(dense_name, size, unit_vectors(kind), seeds) for size in (64, 256, 1024)]
     # 276 pairs: the largest of as many standard normals is below 4.5 with probability 0.998.
     assert max(errors) < 4.8
-    assert max(errors) < 1.35 * min(errors)
+    assert errors[-1] < 1.15 * errors[0]
 
 
 def test_countsketch_does_not_embed_coordinates(draws):
     seeds = range(draws(60, 300))
-    errors = [coordinate_error("countsketch", size, unit_vectors("coordinate"), seeds) for size in (64, 256, 1024)]
+    errors = [
+        coordinate_error("countsketch", size, unit_vectors("coordinate"), seeds) for size in (64, 256, 1024)
+    ]
     # A collision of two coordinates costs sqrt(m), whatever m.
     np.testing.assert_allclose(errors, [8, 16, 32])
 
@@ -91,7 +97,8 @@ def test_countsketch_does_not_embed_coordinates(draws):
 def violations(name, spikes, count, d=64, n=4096, size=512):
     """How often the sketched solution leaves the l_inf band on the adversary.
 
-    A = [I; 0] and a residual of few equal entries in the last rows, so that they share no Hadamard block with I.
+    A = [I; 0] and a residual of few equal entries in the last rows, so that they share no Hadamard block with
+    I.
     """
     problem = np.zeros((n, d + 1))
     problem[:d, :d] = np.eye(d)
@@ -99,8 +106,7 @@ def violations(name, spikes, count, d=64, n=4096, size=512):
     failures = 0
     for seed in range(count):
         sketched = from_name(name, size, seed).sample(n).apply(problem)
-        gram = sketched[:, :d].T @ sketched[:, :d]
-        solution = np.linalg.solve(gram, sketched[:, :d].T @ sketched[:, d])
+        solution = np.linalg.lstsq(sketched[:, :d], sketched[:, d])[0]
         failures += np.sqrt(size) * np.abs(solution).max() > 4.65
     return failures
 

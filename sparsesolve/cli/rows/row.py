@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,13 @@ class Stage:
     quick: bool = False
     pictures: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    _shared: dict[str, Any] = field(default_factory=dict)
+
+    def shared(self, name: str, make: Callable[[], T]) -> T:
+        """Return what `make` returned when a row first asked for this name."""
+        if name not in self._shared:
+            self._shared[name] = make()
+        return self._shared[name]
 
     def save(self, figure, name: str) -> None:
         """Write a picture into the folder, and remember its name."""
@@ -76,11 +85,34 @@ class Stage:
         self.pictures.append(path)
 
 
-def timed(call: Callable[[], Any], repeats: int = 1) -> tuple[Any, float]:
-    """Return what a call returns, and the median of its times in seconds."""
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        value = call()
-        times.append(time.perf_counter() - started)
-    return value, median(times)
+def timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    """Return what a call returns, and its time in seconds."""
+    started = time.perf_counter()
+    value = call()
+    return value, time.perf_counter() - started
+
+
+def timed_in_turn(
+    calls: Sequence[Callable[[], Any]], rounds: int = 3, limit: float = 20.0
+) -> list[tuple[Any, float]]:
+    """Return what each call returns, and the median of its times, taken in turn so that all meet the same load.
+
+    Parameters
+    ----------
+    calls : sequence of callables
+    rounds : int, default=3
+    limit : float, default=20.0
+        Seconds after which no further round begins.
+    """
+    values: list[Any] = []
+    times: list[list[float]] = [[] for _ in calls]
+    started = time.perf_counter()
+    for _ in range(rounds):
+        if values and time.perf_counter() - started > limit:
+            break
+        values.clear()
+        for call, own in zip(calls, times, strict=True):
+            value, seconds = timed(call)
+            values.append(value)
+            own.append(seconds)
+    return [(value, median(own)) for value, own in zip(values, times, strict=True)]
