@@ -1,5 +1,8 @@
 """The errors and warnings of the package: every message names the argument, its value and the mend."""
 
+import sys
+import warnings
+
 
 class SparseSolveError(Exception):
     """Base class of the package's own errors."""
@@ -13,8 +16,21 @@ class NumericalError(SparseSolveError, ArithmeticError):
     """A computation left the range of floating point numbers and no answer can be given."""
 
 
+def warn_caller(message: str) -> None:
+    """Warn of a fit that did not converge, at the line outside of this package that asked for it."""
+    frame, level = sys._getframe(1), 2
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in (
+        "sparsesolve",
+        "sklearn",
+    ):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, __getattr__("ConvergenceWarning"), stacklevel=level)
+
+
 def __getattr__(name: str) -> type:
     # ConvergenceWarning derives from scikit-learn's, whose import costs seconds: it is made on first use.
+    if name in globals():
+        return globals()[name]
     if name != "ConvergenceWarning":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning

@@ -7,6 +7,9 @@ import numbers
 import numpy as np
 import scipy.sparse
 
+# Sparse formats that keep their numbers in one array, `data`.
+_PLAIN_FORMATS = ("csr", "csc", "coo", "bsr")
+
 
 def check_choice(name: str, value, choices) -> None:
     """Raise a ValueError unless `value` is one of `choices`."""
@@ -46,6 +49,8 @@ def check_matrix(name: str, A, *, check_finite: bool = True):
     """
     if not scipy.sparse.issparse(A):
         A = np.asarray(A)
+    elif A.format not in _PLAIN_FORMATS:
+        A = A.tocsr()
     if A.ndim != 2:
         mend = "reshape(-1, 1) makes one column of it" if A.ndim == 1 else "it needs rows and columns"
         raise ValueError(f"{name} must be two-dimensional, but its shape is {A.shape}: {mend}.")
@@ -57,13 +62,13 @@ def check_matrix(name: str, A, *, check_finite: bool = True):
 
 
 def check_targets(name: str, b, n_rows: int) -> np.ndarray:
-    """Return `b` as a real array of shape (n_rows,) or (n_rows, n_targets), with the errors of `check_matrix`."""
+    """Return `b` as float64 of shape (n_rows,) or (n_rows, n_targets), with the errors of `check_matrix`."""
     b = np.asarray(b)
     if b.ndim not in (1, 2) or b.shape[0] != n_rows or b.size == 0:
         raise ValueError(
             f"{name} has shape {b.shape}, but A has {n_rows} rows: {name} needs one entry, or row, for each."
         )
-    return _check_numbers(name, b, True)
+    return _check_numbers(name, b, True).astype(np.float64, copy=False)
 
 
 def check_weights(name: str, weights, n_rows: int) -> np.ndarray | None:
@@ -94,13 +99,16 @@ def _check_numbers(name, A, check_finite):
         raise ValueError(
             f"Complex data not supported: {name} has dtype {A.dtype}; give its real and imaginary parts."
         )
+    if A.dtype.kind in "mMV":
+        raise ValueError(
+            f"{name} has dtype {A.dtype}, which holds no real numbers: convert it to float64 first."
+        )
     if A.dtype.kind not in "fiub":
         try:
             A = A.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"{name} has dtype {A.dtype} and holds values that are no real numbers: {error}"
-            ) from error
+            what = f"{name} has dtype {A.dtype} and holds values that are no real numbers: {error}"
+            raise type(error)(what) from error
     if check_finite and A.dtype.kind == "f":
         _check_finite(name, A)
     return A

@@ -11,7 +11,7 @@ import scipy.sparse
 from ..backends.threads import run_chunks
 from .kernels import residual_product
 
-_BLOCK_BYTES = 1 << 20  # about half of a second-level cache: a block is still there when it is read again
+_BLOCK_BYTES = 1 << 19  # a block is still in the second-level cache when it is read again
 _MAX_CHUNKS = 16
 
 

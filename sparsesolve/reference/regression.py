@@ -63,6 +63,8 @@ def least_squares(A, b, alpha=0.0, weights=None, fit_intercept=False) -> LeastSq
     problem = cvxpy.Problem(cvxpy.Minimize(cvxpy.sum_squares(residual) + alpha * cvxpy.sum_squares(coef)))
     problem.solve(solver=cvxpy.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12)
     if problem.status not in (cvxpy.OPTIMAL, cvxpy.OPTIMAL_INACCURATE):
-        raise RuntimeError(f"Clarabel ended with status {problem.status}: scale the columns and targets first.")
+        raise RuntimeError(
+            f"Clarabel ended with status {problem.status}: scale the columns and targets first."
+        )
     shift = float(intercept.value) if fit_intercept else 0.0
     return LeastSquaresReference(np.asarray(coef.value), shift, float(problem.value))

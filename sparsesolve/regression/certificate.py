@@ -43,7 +43,7 @@ def backward_error(root, gradient, objective, Z, target_norms, unscale) -> np.nd
         damping = np.sqrt(objective) / np.sqrt(target_norms**2 / norm**2 + norms**2)
         front = 1.0 / np.sqrt(target_norms**2 / norm**2 + norms**2) / norm
     errors = np.zeros(len(objective))
-    active = np.flatnonzero((target_norms > 0) & (objective > 0) & np.isfinite(theta))
+    active = np.flatnonzero((target_norms > 0) & (objective > 0) & (theta > 0) & np.isfinite(theta))
     lengths = _damped_lengths(root, unscale, gradient[:, active], damping[active])
     errors[active] = front[active] * lengths
     errors[~np.isfinite(gradient).all(axis=0) | ~np.isfinite(objective)] = np.nan
@@ -74,6 +74,8 @@ def forward_error_bound(factor, Z, objective, target_norms, error) -> np.ndarray
     -------
     ndarray of shape (n_unknowns, n_targets)
     """
+    if factor.rank == 0:
+        return np.zeros(Z.shape)  # nothing but zeros: the solution is exact
     inverse = factor.to_unknowns(np.eye(factor.rank))
     pseudo_inverse_rows = np.linalg.norm(inverse, axis=1)[:, None]
     covariance_rows = np.linalg.norm(inverse @ inverse.T, axis=1)[:, None]

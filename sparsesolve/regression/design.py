@@ -28,9 +28,9 @@ from ..validation import check_matrix
 _CHUNK_ROWS = 32
 # A square product of a block is worth its sum into the whole from some rows a column on.
 _GRAM_ROWS = 4
-_MAX_CHUNKS = 16
+_MAX_CHUNKS = 8
 # Runs of rows that an excerpt of the data consists of.
-_RUNS = 8
+_RUNS = 4
 # Beyond this range, squares of column entries could overflow or underflow.
 _SAFE_EXPONENT = 300
 
@@ -60,6 +60,8 @@ class Design:
         The ridge penalty on the coefficients, not on the intercept.
     column_scale : ndarray of shape (n_unknowns,)
         The diagonal of D.
+    name : str
+        What the caller calls A, for messages.
     """
 
     rows: RowMatrix
@@ -68,6 +70,7 @@ class Design:
     intercept: bool = False
     alpha: float | np.ndarray = 0.0
     column_scale: np.ndarray = field(default_factory=lambda: np.ones(0))
+    name: str = "A"
 
     def __post_init__(self):
         if self.column_scale.size == 0:
@@ -103,11 +106,21 @@ class Design:
         penalty[self.n_columns :] = 0.0
         return penalty
 
+    def with_safe_targets(self) -> tuple[Design, np.ndarray]:
+        """Return the problem with targets whose squares neither overflow nor underflow, and their scales.
+
+        They are copied only where that is needed.
+        """
+        scale = power_of_two_scale(np.abs(self.targets).max(axis=0))
+        if np.all(np.abs(np.log2(scale)) < _SAFE_EXPONENT):
+            return self, np.ones(self.n_targets)
+        return replace(self, targets=self.targets * scale), scale
+
     def require_finite(self, *made_of_it: np.ndarray) -> None:
         """Raise the error that names a NaN or an infinity in A, if one has reached the arrays made of A."""
         if all(np.all(np.isfinite(array)) for array in made_of_it):
             return
-        check_matrix("A", self.rows.source)
+        check_matrix(self.name, self.rows.source)
         raise NumericalError(
             "a sum over A left the range of floating point: divide A by its largest entry first."
         )
@@ -133,8 +146,14 @@ class Design:
         return np.column_stack([matrix, beside[:, :ones]]) * self.column_scale, beside[:, ones:]
 
     def scaled_by(self, column_norms: np.ndarray) -> Design:
-        """Return the same problem with D set from (estimates of) the norms of the columns of diag(s) [A 1]."""
-        return replace(self, column_scale=power_of_two_scale(column_norms))
+        """Return the same problem with D set from (estimates of) the norms of the columns of diag(s) [A 1].
+
+        The ridge rows are counted in, so that a huge penalty costs its coefficients no digits.
+        """
+        norms = np.hypot(
+            column_norms, np.sqrt(np.max(self.alpha)) * (np.arange(self.n_unknowns) < self.n_columns)
+        )
+        return replace(self, column_scale=power_of_two_scale(norms))
 
     def blocks(self, start: int = 0, stop: int | None = None, least_rows: int = 0) -> Iterator[Block]:
         """Blocks of rows of (diag(s) [A 1] D, diag(s) b), in cache; each is valid until the next is asked for.

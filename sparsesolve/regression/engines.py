@@ -112,7 +112,7 @@ def direct_root(design: Design) -> tuple[Design, np.ndarray, np.ndarray, np.ndar
     design.require_finite(root)
     root, rotated, residual_norms = split_root(root, width)
     design = design.scaled_by(column_norms(root))
-    return design, *with_penalty(root * design.column_scale, rotated, design.penalty), residual_norms
+    return design, *with_penalty(root * design.column_scale, rotated, residual_norms, design.penalty)
 
 
 def revealed_factor(root, rotated, residual_norms, n_rows) -> NormalFactor:

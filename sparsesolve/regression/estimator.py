@@ -201,7 +201,7 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
             Only with ``return_std=True``.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=True, reset=False, ensure_2d=True)
+        X = validate_data(self, X, accept_sparse=("csr", "csc"), reset=False, ensure_2d=True)
         y = X @ self.coef_.T + self.intercept_
         if not return_std:
             return y
@@ -225,7 +225,10 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
         alpha = check_real("alpha", self.alpha, minimum=0)
         X, y = _as_data(self, X, y, reset)
         weights = root_weights(sample_weight, X.shape[0])
-        return Design(as_row_matrix(X), y.reshape(len(y), -1), weights, bool(self.fit_intercept), alpha), y
+        design = Design(
+            as_row_matrix(X), y.reshape(len(y), -1), weights, bool(self.fit_intercept), alpha, name="X"
+        )
+        return design, y
 
     def _keep(self, result, y_ndim):
         solution = result.solution
@@ -253,12 +256,12 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
 def _as_data(estimator, X, y, reset):
     """Return X as it is, uncopied, and y; scikit-learn's bookkeeping of feature names and counts done."""
     if y is None:
-        raise ValueError("y is None, but the estimator requires y to be passed: give the targets.")
+        raise ValueError("fit requires y to be passed, but the target y is None: give the targets.")
     X = validate_data(
         estimator,
         X,
         reset=reset,
-        accept_sparse=True,
+        accept_sparse=("csr", "csc"),
         dtype=None,
         ensure_all_finite=False,
         ensure_2d=True,

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.linalg import lapack, solve_triangular, svd
 
 _PANEL = 16  # fastest here for widths from 64 to 512
+_LANCZOS_STEPS = 20
 # Singular values of an exactly singular matrix come out at a few eps of the largest.
 _NULL = 50 * np.finfo(np.float64).eps
 
@@ -135,24 +136,43 @@ def root_svd(root: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def extreme_singular_values(root: np.ndarray) -> tuple[float, float]:
     """Return the largest and the smallest singular value of an upper triangular root, the latter 0 if singular.
 
-    From the singular values where the root is small, else from 20 steps of power and of inverse iteration, which
-    give them to a few percent at O(width^2) cost.
+    From the singular values where the root is small, else from a few Lanczos steps with the root and its inverse,
+    which give them to a few percent at O(width^2) cost.
     """
     width = root.shape[0]
     if width <= 128:
         values = singular_values(root)
         return float(values[0]), float(values[-1])
+    largest = _lanczos(lambda x: root.T @ (root @ x), width)
     if np.any(np.diag(root) == 0):
-        return float(np.linalg.norm(root)), 0.0
-    vector = np.cos(np.arange(1, width + 1.0) ** 2)  # any vector that is not aligned with the data
-    large, small = vector, vector
+        return largest, 0.0
+
+    def inverse(x):
+        return solve_triangular(
+            root, solve_triangular(root, x, trans="T", check_finite=False), check_finite=False
+        )
+
     with np.errstate(all="ignore"):
-        for _ in range(20):
-            large = root.T @ (root @ (large / np.linalg.norm(large)))
-            small = small / np.linalg.norm(small)
-            small = solve_triangular(
-                root, solve_triangular(root, small, trans="T", check_finite=False), check_finite=False
-            )
-            if not np.all(np.isfinite(small)):
-                return float(np.sqrt(np.linalg.norm(large))), 0.0
-    return float(np.sqrt(np.linalg.norm(large))), float(1.0 / np.sqrt(np.linalg.norm(small)))
+        inverse_of_smallest = _lanczos(inverse, width)
+    return largest, 1.0 / inverse_of_smallest if np.isfinite(inverse_of_smallest) else 0.0
+
+
+def _lanczos(product, width: int) -> float:
+    """The square root of the largest eigenvalue of a symmetric product, by Lanczos with reorthogonalisation."""
+    basis = np.zeros((_LANCZOS_STEPS, width))
+    projected = np.zeros((_LANCZOS_STEPS, _LANCZOS_STEPS))
+    vector = np.cos(np.arange(1, width + 1.0) ** 2)  # any vector that is not aligned with the data
+    for step in range(_LANCZOS_STEPS):
+        for _ in range(2):
+            vector = vector - basis[:step].T @ (basis[:step] @ vector)
+        length = np.linalg.norm(vector)
+        if not np.isfinite(length):
+            return np.inf
+        if length == 0:
+            break
+        basis[step] = vector / length
+        vector = product(basis[step])
+        projected[: step + 1, step] = projected[step, : step + 1] = basis[: step + 1] @ vector
+    if not np.all(np.isfinite(projected)):
+        return np.inf
+    return float(np.sqrt(np.linalg.eigvalsh(projected)[-1]))

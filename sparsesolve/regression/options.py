@@ -14,6 +14,8 @@ SOLVERS = ("auto", "gram", "cqrrt", "spir", "fossils", "sketch-and-solve", "dire
 SKETCHES = ("srht", "gaussian", "rademacher", "countsketch", "sparse-sign", "leverage", "padded-srht")
 # Rows of the sketch, as multiples of the unknowns: to solve it, to iterate with it, and to look at the problem.
 _SOLVED_ROWS, _ITERATIVE_ROWS, _PREVIEW_ROWS = 16, 12, 2
+# Fewer rows than this lose the rank of a few columns too often.
+_FEWEST_ROWS = 64
 
 
 class Options(NamedTuple):
@@ -71,4 +73,4 @@ def preconditioner_rows(options: Options, width: int, n_rows: int, iterative: bo
         rows = _ITERATIVE_ROWS * width
     else:
         rows = next_power_of_two(_PREVIEW_ROWS * width)  # a block SRHT wastes no row of a power of two
-    return min(rows, n_rows)
+    return min(max(rows, _FEWEST_ROWS), n_rows)

@@ -35,7 +35,7 @@ class Preview:
     Z : ndarray of shape (n_unknowns, n_targets)
         The sketch-and-solve solution.
     residual_norms : ndarray of shape (n_targets,)
-        Norms of the sketched residuals.
+        Norms of the sketched residuals, penalties left out.
     size : int
         Rows of the sketch.
     condition : float
@@ -70,10 +70,11 @@ def view_of(design: Design, matrix: np.ndarray, targets: np.ndarray) -> Preview:
     width, size = design.n_unknowns, matrix.shape[0]
     root = root_of_blocks([np.column_stack([matrix, targets])], width + design.n_targets)
     root, rotated, residual_norms = split_root(root, width)
-    root, rotated = with_penalty(root, rotated, design.penalty)
     distortion = min(0.9, np.sqrt(width / size))
-    factor, condition, clear = _judge(root, distortion)
-    Z = solve_rotated(factor, root, rotated)
+    full_root, full_rotated, _ = with_penalty(root, rotated, residual_norms, design.penalty)
+    factor, condition, clear = _judge(full_root, distortion)
+    Z = solve_rotated(factor, full_root, full_rotated)
+    residual_norms = np.hypot(residual_norms, np.linalg.norm(rotated - root @ Z, axis=0))
     return Preview(design, factor, Z, residual_norms, size, condition, clear)
 
 
@@ -83,16 +84,16 @@ def split_root(root: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray, np
     return np.asfortranarray(root[:width, :width]), root[:width, width:], residual_norms
 
 
-def with_penalty(root, rotated, penalty) -> tuple[np.ndarray, np.ndarray]:
-    """Add the ridge rows diag(sqrt(penalty)), with zero targets, to R and Q'b."""
+def with_penalty(root, rotated, residual_norms, penalty) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Add the ridge rows diag(sqrt(penalty)), with zero targets, to R, Q'b and the norms of what is left of b."""
     if not np.any(penalty):
-        return root, rotated
+        return root, rotated, residual_norms
     width = root.shape[0]
     joined = np.zeros((width + rotated.shape[1],) * 2, order="F")
     joined[:width, :width], joined[:width, width:] = root, rotated
     rows = np.hstack([np.diag(np.sqrt(penalty)), np.zeros_like(rotated)])
-    root, rotated, _ = split_root(stacked_root(joined, rows), width)
-    return root, rotated
+    root, rotated, more = split_root(stacked_root(joined, rows), width)
+    return root, rotated, np.hypot(residual_norms, more)
 
 
 def solve_rotated(factor: NormalFactor, root: np.ndarray, rotated: np.ndarray) -> np.ndarray:

@@ -133,7 +133,8 @@ def _path(design: Design, alphas: np.ndarray, options: Options, tol: float):
     yield TICK
     factor = _PathFactor.of(root, design, alphas)
     Z = start + factor.solve_normal(gradient - factor.pull(start))
-    size = design.target_norms[0] / np.linalg.norm(root)
+    # Any length serves a path of zeros.
+    size = (design.target_norms[0] / np.linalg.norm(root)) or 1.0
     best, misses, rounding = np.inf, 0, _ROUNDING[0]
     while misses < 2:
         Z, gradient, objective = _measured(design, factor, Z, size, rounding)
@@ -177,7 +178,7 @@ def _root_and_start(design: Design, options: Options):
     All without penalty. From a start near the solutions, less is lost to rounding than from zero.
     """
     factor, stage = None, "direct"
-    if not without_sketch(design):
+    if not without_sketch(design, options):
         view, stage = first_look(design, options)
         design, start = view.design, view.Z
         if stage == "gram":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import t as student_t
 
 from ..driver import Iterate, Outcome, drive
+from ..exceptions import warn_caller
 from ..result import Result
 from .certificate import forward_error_bound
 from .factor import extreme_singular_values, singular_values
@@ -73,7 +73,8 @@ def accurate_result(
     error, scaled_error = float(np.max(fit.backward_error)), float(np.max(fit.scaled_backward_error))
     limit = np.maximum(np.maximum(fit.backward_error, fit.scaled_backward_error), _EPS)
     bound = forward_error_bound(fit.factor, fit.Z, fit.objective, fit.target_norms, limit)
-    norms = np.sqrt(fit.objective)
+    penalties = np.einsum("j,jk->k", fit.design.penalty, fit.Z**2)
+    norms = np.sqrt(np.maximum(fit.objective - penalties, 0.0))
     solution = _solution(fit.design, fit.factor, fit.Z, bound, norms, target_scale)._replace(
         solver=fit.stage,
         sketch_size=int(outcome.best.extras.get("sketch_size", 0)),
@@ -110,10 +111,20 @@ def sketch_error_bound(view: Preview) -> np.ndarray:
     sketched problem's own standard errors are those of the sketch: Student's t with m - rank degrees of freedom,
     with a union bound over the unknowns.
     """
-    freedom = view.size - view.factor.rank
-    quantile = student_t.ppf(1 - _CONFIDENCE / (2 * view.Z.shape[0]), freedom)
-    rows = np.linalg.norm(view.factor.to_unknowns(np.eye(view.factor.rank)), axis=1)
-    return quantile / np.sqrt(freedom) * rows[:, None] * view.residual_norms
+    penalty, Z = view.design.penalty, view.Z
+    inverse = view.factor.to_unknowns(np.eye(view.factor.rank))
+    pulled = (inverse.T * penalty) @ inverse
+    # Under a penalty P the sketch acts on A'A alone: its inverse N^-1 becomes N^-1 (N - P) N^-1, and the gradient
+    # of the data's part, P z, is not zero; what the sketch does to that is the second term.
+    variances = np.einsum("ij,ij->i", inverse @ (np.eye(view.factor.rank) - pulled), inverse)
+    bias = inverse @ (inverse.T @ (penalty[:, None] * Z))
+    freedom = view.size - view.factor.rank + np.trace(pulled)
+    quantile = student_t.ppf(1 - _CONFIDENCE / (2 * Z.shape[0]), freedom)
+    return (
+        quantile
+        / np.sqrt(freedom)
+        * np.sqrt(np.maximum(variances, 0.0)[:, None] * view.residual_norms**2 + bias**2)
+    )
 
 
 def _solution(design, factor, Z, bound, residual_norms, target_scale) -> LeastSquaresSolution:
@@ -163,14 +174,10 @@ def as_result(outcome: Outcome, solution, certificate, choice, tol) -> Result:
         choice,
     )
     if not result.converged:
-        from ..exceptions import ConvergenceWarning
-
         name = next(iter(certificate))
-        warnings.warn(
-            f"lstsq ended with {name} = {outcome.best.certificate:.1e} above tol = {tol:.1e} "
+        warn_caller(
+            f"The fit ended with {name} = {outcome.best.certificate:.1e} above tol = {tol:.1e} "
             f"({outcome.status.name}). {outcome.status.help}",
-            ConvergenceWarning,
-            stacklevel=4,
         )
     return result
 

@@ -13,7 +13,7 @@ from ..operators import as_row_matrix
 from ..result import Result
 from ..validation import check_matrix, check_real, check_targets
 from . import engines
-from .design import Design, power_of_two_scale
+from .design import Design
 from .options import Options, check_options, preconditioner_rows, root_weights, solved_sketch_rows
 from .preview import Preview, preview
 from .solution import accurate_result, single_target, sketched_result
@@ -26,6 +26,8 @@ _CQRRT_CONDITION = 1e12
 # Where A has so many rows a column, a glance at one row in so many tells whether the simplest engine will do. A look
 # at part of the rows proves nothing; the certificate does.
 _GLANCE_ROWS, _GLANCE = 64, 8
+# A few dense factors of this width take 8 GiB.
+_MOST_UNKNOWNS = 16384
 # Work at which LAPACK alone is done before a sketch would pay, in entries of A.
 _SMALL = 1 << 16
 # Speeds in flops a second of one thread; only their ratios matter. Measured with `benchmarks/regression.py`.
@@ -134,8 +136,8 @@ def lstsq(
 def solve_design(design: Design, options: Options, callback=None, verbose=False) -> Result:
     """Solve a checked problem. See `lstsq`."""
     choice = select(options.backend)
-    target_scale = power_of_two_scale(np.abs(design.targets).max(axis=0))
-    design = replace(design, targets=design.targets * target_scale)
+    _require_room(design)
+    design, target_scale = design.with_safe_targets()
     with np.errstate(over="ignore", invalid="ignore"):
         if options.solver == "sketch-and-solve":
             rows = solved_sketch_rows(options, design.n_unknowns, design.n_rows)
@@ -154,13 +156,21 @@ def solve_design(design: Design, options: Options, callback=None, verbose=False)
     return accurate_result(outcome, design.n_rows, choice, target_scale, tol)
 
 
+def _require_room(design: Design) -> None:
+    """Refuse problems whose square factor would fill the memory."""
+    if design.n_unknowns > _MOST_UNKNOWNS:
+        raise ValueError(
+            f"{design.name} has {design.n_columns} columns, but its factors are dense squares: at most "
+            f"{_MOST_UNKNOWNS} columns are taken; for a wide sparse matrix use scipy.sparse.linalg.lsmr."
+        )
+
+
 def _route(design: Design, options: Options, tol: float):
     """The engines in the order in which they are tried."""
     solver = options.solver
     n_rows, width = design.n_rows, design.n_unknowns
     # "sketch-and-solve" comes here where its sketch would be no shorter than A.
-    no_sketch = solver in ("direct", "sketch-and-solve") or n_rows < 2 * width
-    if no_sketch or (solver == "auto" and without_sketch(design)):
+    if solver in ("direct", "sketch-and-solve") or without_sketch(design, options):
         yield from engines.direct(design, tol)
         return
     if solver != "auto":
@@ -237,7 +247,9 @@ def choose(view: Preview, but: str = "") -> str:
     return min(seconds, key=seconds.get)
 
 
-def without_sketch(design: Design) -> bool:
-    """Whether LAPACK alone is done before a sketch would pay, or the matrix is not tall enough for one."""
-    small = design.n_rows * design.n_unknowns <= _SMALL
-    return small or design.n_rows < 4 * design.n_unknowns
+def without_sketch(design: Design, options: Options) -> bool:
+    """Whether A is no taller than its sketch, or, for "auto", LAPACK is done before a sketch would pay."""
+    n_rows, width = design.n_rows, design.n_unknowns
+    if options.solver != "auto":
+        return preconditioner_rows(options, width, n_rows) >= n_rows
+    return n_rows * width <= _SMALL or n_rows < 4 * width

@@ -98,7 +98,7 @@ class RowStream:
         root, rotated, left = split_root(self.root, self.width)
         design = design.scaled_by(column_norms(root))
         target_norms = np.hypot(np.linalg.norm(rotated, axis=0), left)
-        root, rotated = with_penalty(root * design.column_scale, rotated, design.penalty)
+        root, rotated, left = with_penalty(root * design.column_scale, rotated, left, design.penalty)
         factor = engines.revealed_factor(root, rotated, left, self.n_rows)
         Z = design.shortest(factor, solve_rotated(factor, root, rotated))
         for _ in range(_ROUNDS):
