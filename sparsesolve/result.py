@@ -18,7 +18,10 @@ class Status(Enum):
     CONVERGED = "The certificate holds at the tolerance asked for."
     MAX_ITER = "The iteration budget ran out first: raise max_iter, loosen tol, or let solver='auto' choose."
     TIME_LIMIT = "The time limit ran out first; the best iterate was kept: raise max_time, or loosen tol."
-    STALLED = "Rounding errors stop further progress above the tolerance: loosen tol or rescale the data."
+    STALLED = (
+        "Rounding errors stop further progress above the tolerance: loosen tol, rescale the data, "
+        "or let solver='auto' choose."
+    )
     STOPPED = "Stopped from outside, by a callback or an interrupt; the best iterate was kept."
     ILL_POSED = (
         "The problem does not determine the answer, and no documented choice among the answers applies."
@@ -81,6 +84,12 @@ class Result:
     setup_time: float
     solve_time: float
     backend: Choice
+
+    def __repr__(self) -> str:
+        certificate = ", ".join(f"{name}={value:.2e}" for name, value in self.certificate.items())
+        seconds = self.setup_time + self.solve_time
+        name = type(self.solution).__name__
+        return f"Result({self.status.name}, {certificate}, n_iter={self.n_iter}, {seconds:.3g} s, solution={name})"
 
     @property
     def converged(self) -> bool:

@@ -1,5 +1,7 @@
 """Row matrices: both forms against numpy, and the adjoint test."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -136,6 +138,6 @@ def test_block_ranges_cover_all_rows_once(start, stop, n_columns, least):
     ranges = list(block_ranges(start, stop, n_columns, least))
     assert ranges[0][0] == start
     assert ranges[-1][1] == stop
-    assert all(a[1] == b[0] for a, b in zip(ranges[:-1], ranges[1:], strict=True))
+    assert all(a[1] == b[0] for a, b in pairwise(ranges))
     assert all(last - first >= least for first, last in ranges[:-1])
     assert all(last > first for first, last in ranges)

@@ -29,7 +29,7 @@ def test_real(value):
 
 @pytest.mark.parametrize("value", [True, "1", None, 1j, np.nan, np.inf, -np.inf, [1.0], np.ones(1)])
 def test_not_a_real(value):
-    with pytest.raises(ValueError, match="alpha=.*finite number"):
+    with pytest.raises(ValueError, match=r"alpha=.*finite number"):
         check_real("alpha", value)
 
 
@@ -51,7 +51,7 @@ def test_count():
     assert check_count("size", np.int32(4)) == 4
     assert check_count("size", 0, minimum=0) == 0
     for value in (0, -1, 2.0, True, "3", None):
-        with pytest.raises(ValueError, match="size=.* integer of at least 1"):
+        with pytest.raises(ValueError, match=r"size=.* integer of at least 1"):
             check_count("size", value)
 
 
@@ -111,7 +111,7 @@ def test_sparse_forms(form):
     A = scipy.sparse.eye_array(4).tocsr()
     check_matrix("A", A.asformat(form))
     A[2, 2] = np.nan
-    with pytest.raises(ValueError, match="A.* is NaN"):
+    with pytest.raises(ValueError, match=r"A.* is NaN"):
         check_matrix("A", A.asformat(form))
 
 

@@ -4,7 +4,30 @@ Kernels work on one chunk of the data; `sparsesolve.backends.threads` runs the c
 thread layers are not used: one of them ends the process when two threads call it at once, another after a fork.
 """
 
+import logging
+
 from numba import njit
 
+logger = logging.getLogger("sparsesolve")
+
+
+def _compiled(**options):
+    """Return a decorator. The cache lies beside the source, else in the user's folder, else there is none."""
+
+    def decorate(function):
+        try:
+            return njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+        except RuntimeError as error:
+            if "cannot cache" not in str(error):
+                raise
+            logger.info("no folder for the kernel cache can be written: %s", error)
+            return njit(nogil=True, error_model="numpy", **options)(function)
+
+    return decorate
+
+
 #: Decorator of every kernel. ``error_model="numpy"`` keeps IEEE division; no fastmath: NaN and inf must pass through.
-kernel = njit(cache=True, nogil=True, error_model="numpy")
+kernel = _compiled()
+
+#: For kernels that sum: terms may be reordered and contracted, so that they vectorise. NaN and inf keep their meaning.
+reduction_kernel = _compiled(fastmath={"reassoc", "contract", "nsz"})

@@ -6,10 +6,11 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from threadpoolctl import ThreadpoolController
 
+_NARROW = 512
 _LIMITS = ("SPARSESOLVE_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -72,6 +73,11 @@ def single_threaded_blas() -> Iterator[None]:
             _blas.holders -= 1
             if _blas.holders == 0:
                 _blas.limiter.restore_original_limits()
+
+
+def blas_for(width: int):
+    """A context for work on square matrices of that width: BLAS threads cost small ones more than they bring."""
+    return single_threaded_blas() if width <= _NARROW else nullcontext()
 
 
 def run_chunks(task: Callable[[int], object], n_chunks: int) -> list:

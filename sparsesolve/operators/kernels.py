@@ -1,13 +1,11 @@
 """Kernels that read a tall dense matrix once."""
 
 import numpy as np
-from numba import njit
 
-# Sums may be reordered and contracted, so that they vectorise; NaN and inf keep their meaning.
-_reduction = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+from ..backends.jit import reduction_kernel
 
 
-@_reduction
+@reduction_kernel
 def residual_product(A, b, target, row_scale, x, shift):
     """Return A' s r, the sum of s r, and r'r, where r = s (target b - A x - shift).
 

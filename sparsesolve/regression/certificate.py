@@ -65,20 +65,25 @@ def _damped_lengths(root, unscale, G, damping) -> np.ndarray:
     )
 
 
-def forward_error_bound(factor, Z, objective, target_norms, error) -> np.ndarray:
+def forward_error_bound(inverse, norm, Z, objective, target_norms, error) -> np.ndarray:
     """First-order bound of the change of each scaled unknown that a backward error can hide (Wedin).
 
     |dz_i| <= error ||A||_F ( ||e_i' A^+|| (|z| + |b| / ||A||_F) + ||e_i' (A'A)^-1|| |r| )
+
+    Parameters
+    ----------
+    inverse : ndarray of shape (n_unknowns, rank)
+        A matrix B with B B' the pseudo-inverse of the normal matrix.
+    norm : float
+        ||A||_F.
 
     Returns
     -------
     ndarray of shape (n_unknowns, n_targets)
     """
-    if factor.rank == 0:
+    if inverse.shape[1] == 0:
         return np.zeros(Z.shape)  # nothing but zeros: the solution is exact
-    inverse = factor.to_unknowns(np.eye(factor.rank))
     pseudo_inverse_rows = np.linalg.norm(inverse, axis=1)[:, None]
     covariance_rows = np.linalg.norm(inverse @ inverse.T, axis=1)[:, None]
-    norm = np.linalg.norm(factor.root)
     lengths = np.linalg.norm(Z, axis=0) + target_norms / norm
     return error * norm * (pseudo_inverse_rows * lengths + covariance_rows * np.sqrt(objective))

@@ -24,8 +24,8 @@ from ..operators import RowMatrix
 from ..operators.rows import block_ranges
 from ..validation import check_matrix
 
-# Chunks of rows for threads: each has room for a square matrix of its own, 3 % of the rows' own size.
-_CHUNK_ROWS = 32
+# Chunks of rows for threads: each has room for a square matrix of its own, 1.5 % of the rows' own size.
+_CHUNK_ROWS = 64
 # A square product of a block is worth its sum into the whole from some rows a column on.
 _GRAM_ROWS = 4
 _MAX_CHUNKS = 8
@@ -125,8 +125,8 @@ class Design:
             "a sum over A left the range of floating point: divide A by its largest entry first."
         )
 
-    def sketched(self, sample, one_in: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Return S diag(s) [A 1] D and S diag(s) b for a sample S of a sketch.
+    def sketched(self, sample, one_in: int = 1) -> np.ndarray:
+        """Return S diag(s) [A 1 b] for a sample S of a sketch, shape (m, n_unknowns + n_targets).
 
         With ``one_in`` above 1, of that part of the rows only, in a few evenly spread runs. One pass over them.
         """
@@ -135,15 +135,14 @@ class Design:
         starts = [self.n_rows * k // n_runs for k in range(n_runs)]
         length = self.n_rows // (n_runs * one_in)
 
-        def of_run(k):
-            part = slice(starts[k], starts[k] + length)
+        total = 0.0
+        for start in starts:
+            part = slice(start, start + length)
             scale = None if self.root_weights is None else self.root_weights[part]
             beside = np.column_stack([np.ones((length, ones)), self.targets[part]])
-            return [sample.apply_block(data, part.start, row_scale=scale) for data in (source[part], beside)]
-
-        runs = run_chunks(of_run, n_runs)
-        matrix, beside = (np.sqrt(one_in) * sum(column[1:], column[0]) for column in zip(*runs, strict=True))
-        return np.column_stack([matrix, beside[:, :ones]]) * self.column_scale, beside[:, ones:]
+            joined = [sample.apply_block(data, start, row_scale=scale) for data in (source[part], beside)]
+            total += np.hstack(joined)
+        return total * np.sqrt(one_in) if one_in > 1 else total
 
     def scaled_by(self, column_norms: np.ndarray) -> Design:
         """Return the same problem with D set from (estimates of) the norms of the columns of diag(s) [A 1].
@@ -166,7 +165,8 @@ class Design:
             Least number of rows of a block, the last one excepted.
         """
         stop = self.n_rows if stop is None else stop
-        plain = self.root_weights is None and not self.intercept and np.all(self.column_scale == 1)
+        scaled = bool(np.any(self.column_scale != 1))
+        plain = self.root_weights is None and not self.intercept and not scaled
         scratch = None
         for first, last in block_ranges(start, stop, self.n_unknowns, least_rows):
             matrix = self.rows.view_rows(first, last) if plain else None
@@ -176,7 +176,8 @@ class Design:
                 matrix = scratch[: last - first]
                 self.rows.copy_rows(first, last, matrix[:, : self.n_columns])
                 matrix[:, self.n_columns :] = 1.0
-                matrix *= self.column_scale
+                if scaled:
+                    matrix *= self.column_scale
             if self.root_weights is not None:
                 weights = self.root_weights[first:last, None]
                 matrix *= weights
@@ -317,7 +318,8 @@ def power_of_two_scale(norms: np.ndarray) -> np.ndarray:
 
 def column_norms(A: np.ndarray) -> np.ndarray:
     """Norms of columns, safe from overflow and underflow."""
-    largest = np.abs(A).max(axis=0, initial=0.0)
-    scale = power_of_two_scale(largest)
-    scaled = A * scale
-    return np.sqrt(np.einsum("ij,ij->j", scaled, scaled)) / scale
+    scale = power_of_two_scale(np.maximum(A.max(axis=0), -A.min(axis=0)))
+    squares = np.zeros(A.shape[1])
+    for rows in np.array_split(A, 1 + A.size // (1 << 16)):  # no copy of the whole
+        squares += np.einsum("ij,ij->j", rows * scale, rows * scale)
+    return np.sqrt(squares) / scale

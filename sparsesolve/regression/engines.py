@@ -22,8 +22,8 @@ EPS = float(np.finfo(np.float64).eps)
 _DROPPABLE = 1e-13
 _NOISE = 4 * EPS
 # The backward error that dropping may cost: where the value does not look like rounding, and where it does.
-_HARMLESS = 0.1 * EPS
-_HARMLESS_NOISE = 0.4 * EPS
+_HARMLESS = 0.05 * EPS
+_HARMLESS_NOISE = 0.3 * EPS
 _TINY = np.finfo(np.float64).tiny
 _STAGNANT = 5
 

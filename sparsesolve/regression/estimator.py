@@ -64,8 +64,8 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
     backward_error_ : float
         The certificate: relative size of the least change of X that makes the answer exact. NaN for
         "sketch-and-solve", which does not look at X twice.
-    coef_error_bound_ : ndarray, the shape of coef_
-        For "sketch-and-solve", half-widths of simultaneous 95 % confidence intervals around coef_ for the exact
+    coef_error_bound_ : ndarray of shape (n_features,) or (n_targets, n_features)
+        For "sketch-and-solve", half-widths of simultaneous 95 % confidence intervals around ``coef_`` for the exact
         least squares coefficients; for the others, what rounding can have done to first order.
     solver_ : str
         The engine that found the answer.
@@ -159,7 +159,7 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
         """Take more rows into the fit; each row is looked at once, and none is kept.
 
         With solver="sketch-and-solve" the sketch is accumulated; else the triangular factor of [X 1 y], which gives
-        the fit of all rows seen as exactly as `fit` does.
+        the fit of all rows seen as exactly as `fit` does. The first call after `fit` starts anew.
 
         Parameters
         ----------

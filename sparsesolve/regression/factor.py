@@ -105,7 +105,8 @@ def stacked_root(root: np.ndarray, block: np.ndarray, triangular: bool = False) 
     """
     width = root.shape[1]
     rows = width if triangular else 0
-    result, _, _, info = lapack.dtpqrt(rows, min(_PANEL, width), root, np.asfortranarray(block))
+    block = np.array(block, order="F")
+    result, _, _, info = lapack.dtpqrt(rows, min(_PANEL, width), root, block, overwrite_b=True)
     if info != 0:
         raise ValueError(f"LAPACK dtpqrt refused argument {-info}; this is a fault of sparsesolve")
     return np.triu(result)

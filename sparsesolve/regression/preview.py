@@ -58,17 +58,16 @@ def preview(design: Design, sample, one_in: int = 1) -> Preview:
 
     One pass over those rows, and about 2 m d^2 flops for m sketched rows.
     """
-    return view_of(design, *design.sketched(sample, one_in))
+    return view_of(design, design.sketched(sample, one_in))
 
 
-def view_of(design: Design, matrix: np.ndarray, targets: np.ndarray) -> Preview:
-    """The preview from S diag(s) [A 1] D and S diag(s) b, shapes (m, n_unknowns) and (m, n_targets)."""
-    design.require_finite(matrix, targets)  # a sketch is dense: what is not finite in A has reached it
-    raw = matrix / design.column_scale
-    design = design.scaled_by(column_norms(raw))
-    matrix = raw * design.column_scale
-    width, size = design.n_unknowns, matrix.shape[0]
-    root = root_of_blocks([np.column_stack([matrix, targets])], width + design.n_targets)
+def view_of(design: Design, joined: np.ndarray) -> Preview:
+    """The preview from S diag(s) [A 1 b], shape (m, n_unknowns + n_targets), which is overwritten."""
+    design.require_finite(joined)  # a sketch is dense: what is not finite in A has reached it
+    width, size = design.n_unknowns, joined.shape[0]
+    design = design.scaled_by(column_norms(joined[:, :width]))
+    joined[:, :width] *= design.column_scale
+    root = root_of_blocks([joined], width + design.n_targets)
     root, rotated, residual_norms = split_root(root, width)
     distortion = min(0.9, np.sqrt(width / size))
     full_root, full_rotated, _ = with_penalty(root, rotated, residual_norms, design.penalty)

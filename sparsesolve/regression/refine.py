@@ -13,7 +13,7 @@ from .design import Design
 from .factor import NormalFactor
 
 #: Refinement goes on below the tolerance while it still gains, down to this fraction of it.
-_REACH = 0.15
+_REACH = 0.08
 _PATIENCE = 2
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.linalg import qr, solve_triangular, svd
 
 from ..backends import select
+from ..backends.threads import blas_for
 from ..driver import TICK, Iterate, drive
 from ..operators import as_row_matrix
 from ..result import Result
@@ -107,9 +108,10 @@ def ridge_path(
     )
     tol = engines.EPS if options.tol is None else options.tol
     solver = _path(design, alphas, options, tol)
-    outcome = drive(
-        solver, tol=tol, max_iter=max_iter, max_time=options.max_time, callback=callback, verbose=verbose
-    )
+    with blas_for(design.n_unknowns):
+        outcome = drive(
+            solver, tol=tol, max_iter=max_iter, max_time=options.max_time, callback=callback, verbose=verbose
+        )
     fit = outcome.best.solution
     X = fit.design.column_scale[:, None] * fit.Z / scale
     n_columns = design.n_columns

@@ -55,7 +55,7 @@ def from_eps(eps: float = 0.5, delta: float = 0.01) -> CalibratedSize:
     --------
     >>> from sparsesolve.regression import from_eps
     >>> from_eps(eps=0.5, delta=0.01).rows(n_unknowns=64)
-    4908
+    4907
     """
     eps = check_real("eps", eps, above=0)
     if eps > 1:

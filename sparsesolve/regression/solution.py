@@ -72,10 +72,13 @@ def accurate_result(
     fit = outcome.best.solution
     error, scaled_error = float(np.max(fit.backward_error)), float(np.max(fit.scaled_backward_error))
     limit = np.maximum(np.maximum(fit.backward_error, fit.scaled_backward_error), _EPS)
-    bound = forward_error_bound(fit.factor, fit.Z, fit.objective, fit.target_norms, limit)
+    inverse = fit.factor.to_unknowns(np.eye(fit.factor.rank))
+    bound = forward_error_bound(
+        inverse, np.linalg.norm(fit.factor.root), fit.Z, fit.objective, fit.target_norms, limit
+    )
     penalties = np.einsum("j,jk->k", fit.design.penalty, fit.Z**2)
     norms = np.sqrt(np.maximum(fit.objective - penalties, 0.0))
-    solution = _solution(fit.design, fit.factor, fit.Z, bound, norms, target_scale)._replace(
+    solution = _solution(fit.design, fit.factor, inverse, fit.Z, bound, norms, target_scale)._replace(
         solver=fit.stage,
         sketch_size=int(outcome.best.extras.get("sketch_size", 0)),
         backward_error=error,
@@ -88,23 +91,27 @@ def accurate_result(
 
 def sketched_result(view: Preview, n_rows: int, options: Options, choice, target_scale) -> Result:
     """The result of the paper's method: the solution of the sketch, with the error bars that its residual gives."""
-    bound = sketch_error_bound(view)
+    inverse = view.factor.to_unknowns(np.eye(view.factor.rank))
+    bound = sketch_error_bound(view, inverse)
     largest = np.abs(view.Z).max()
     relative = float(bound.max() / largest) if largest > 0 else float(bound.max() > 0)
     objective = float((view.residual_norms**2).sum())
     iterate = Iterate(view, relative, objective, {"stage": "sketch-and-solve", "sketch_size": view.size})
     tol = np.inf if options.tol is None else options.tol
     outcome = drive((one for one in [iterate]), tol=tol, max_iter=1)
+    mend = "Raise sketch_size, or take another solver: they are exact to rounding."
     freedom = view.size - view.factor.rank, max(1, n_rows - view.factor.rank)
-    solution = _solution(view.design, view.factor, view.Z, bound, view.residual_norms, target_scale)._replace(
+    solution = _solution(
+        view.design, view.factor, inverse, view.Z, bound, view.residual_norms, target_scale
+    )._replace(
         solver="sketch-and-solve",
         sketch_size=view.size,
         noise_scale=view.residual_norms / target_scale * np.sqrt(1 / freedom[0] + 1 / freedom[1]),
     )
-    return as_result(outcome, solution, {"relative_error_bound": relative}, choice, tol)
+    return as_result(outcome, solution, {"relative_error_bound": relative}, choice, tol, mend)
 
 
-def sketch_error_bound(view: Preview) -> np.ndarray:
+def sketch_error_bound(view: Preview, inverse: np.ndarray) -> np.ndarray:
     """Half-widths of simultaneous confidence intervals for the scaled unknowns of the exact solution.
 
     For a Gaussian sketch the error given S A is normal with covariance |e|^2 / m ((S A)'(S A))^-1, so that the
@@ -112,7 +119,6 @@ def sketch_error_bound(view: Preview) -> np.ndarray:
     with a union bound over the unknowns.
     """
     penalty, Z = view.design.penalty, view.Z
-    inverse = view.factor.to_unknowns(np.eye(view.factor.rank))
     pulled = (inverse.T * penalty) @ inverse
     # Under a penalty P the sketch acts on A'A alone: its inverse N^-1 becomes N^-1 (N - P) N^-1, and the gradient
     # of the data's part, P z, is not zero; what the sketch does to that is the second term.
@@ -127,13 +133,13 @@ def sketch_error_bound(view: Preview) -> np.ndarray:
     )
 
 
-def _solution(design, factor, Z, bound, residual_norms, target_scale) -> LeastSquaresSolution:
+def _solution(design, factor, inverse, Z, bound, residual_norms, target_scale) -> LeastSquaresSolution:
     n_columns = design.n_columns
     scale = design.column_scale[:, None]
     X = scale * Z / target_scale
     bound = scale * bound / target_scale
     pseudo_inverse = np.zeros((n_columns + 1, factor.rank))
-    pseudo_inverse[: design.n_unknowns] = scale * factor.to_unknowns(np.eye(factor.rank))
+    pseudo_inverse[: design.n_unknowns] = scale * inverse
     intercept = X[n_columns] if design.intercept else np.zeros(design.n_targets)
     return LeastSquaresSolution(
         coef=X[:n_columns],
@@ -161,7 +167,7 @@ def _condition_number(design, factor) -> float:
     return float(values[0] / values[factor.rank - 1])
 
 
-def as_result(outcome: Outcome, solution, certificate, choice, tol) -> Result:
+def as_result(outcome: Outcome, solution, certificate, choice, tol, mend="") -> Result:
     """Join an outcome and a solution; warn once where the certificate does not hold."""
     result = Result(
         solution,
@@ -177,7 +183,7 @@ def as_result(outcome: Outcome, solution, certificate, choice, tol) -> Result:
         name = next(iter(certificate))
         warn_caller(
             f"The fit ended with {name} = {outcome.best.certificate:.1e} above tol = {tol:.1e} "
-            f"({outcome.status.name}). {outcome.status.help}",
+            f"({outcome.status.name}). {mend or outcome.status.help}",
         )
     return result
 

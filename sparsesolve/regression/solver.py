@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import sketch as sketches
 from ..backends import select
+from ..backends.threads import blas_for
 from ..driver import TICK, drive
 from ..operators import as_row_matrix
 from ..result import Result
@@ -138,7 +139,7 @@ def solve_design(design: Design, options: Options, callback=None, verbose=False)
     choice = select(options.backend)
     _require_room(design)
     design, target_scale = design.with_safe_targets()
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"), blas_for(design.n_unknowns):
         if options.solver == "sketch-and-solve":
             rows = solved_sketch_rows(options, design.n_unknowns, design.n_rows)
             if rows < design.n_rows:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import sketch as sketches
 from ..backends import select
+from ..backends.threads import blas_for
 from ..driver import drive
 from ..result import Result
 from . import engines
@@ -86,9 +87,9 @@ class RowStream:
         errors of a few machine precisions itself.
         """
         choice, unscaled = select(options.backend), np.ones(design.n_targets)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"), blas_for(self.width):
             if self.sample is not None:
-                view = view_of(design, self.sketched[:, : self.width], self.sketched[:, self.width :])
+                view = view_of(design, self.sketched.copy())
                 return sketched_result(view, self.n_rows, options, choice, unscaled)
             tol = engines.EPS if options.tol is None else options.tol
             outcome = drive(self._exact(design), tol=tol, max_iter=options.max_iter, callback=callback)

@@ -36,8 +36,8 @@ class SRHT(Distribution):
 
     References
     ----------
-    Balabanov, Beaupere, Grigori and Lederer, "Block subsampled randomized Hadamard transform for low-rank
-    approximation on distributed architectures", ICML 2023.
+    Balabanov, Beaupere, Grigori and Lederer, "Block subsampled randomized Hadamard transform for Nystrom
+    approximation on distributed architectures", ICML 2023, PMLR 202:1564-1576.
 
     Examples
     --------

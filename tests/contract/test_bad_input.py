@@ -88,7 +88,7 @@ def test_no_positive_weight(entry, small):
 def test_complex_numbers(entry, small, bad):
     data = {"X": small[0], "y": small[1], "sample_weight": np.ones(60)}
     data[bad] = data[bad].astype(complex)
-    refused(entry, data["X"], data["y"], rf"(?i)complex", sample_weight=data["sample_weight"])
+    refused(entry, data["X"], data["y"], r"(?i)complex", sample_weight=data["sample_weight"])
 
 
 @pytest.mark.parametrize("bad", ["X", "y", "sample_weight"])

@@ -1,5 +1,7 @@
 """Laws that hold for every least squares problem, on drawn problems."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -155,4 +157,4 @@ def test_more_penalty_is_a_shorter_solution(problem):
     lengths = [
         np.linalg.norm(fit(options, X, y, weights, alpha=alpha).coef_) for alpha in (0.0, 1e-2, 1.0, 1e4)
     ]
-    assert all(b <= a * (1 + 1e-9) for a, b in zip(lengths[:-1], lengths[1:], strict=True))
+    assert all(b <= a * (1 + 1e-9) for a, b in pairwise(lengths))
