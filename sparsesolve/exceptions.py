@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from types import FrameType
 
 
 class SparseSolveError(Exception):
@@ -18,7 +19,8 @@ class NumericalError(SparseSolveError, ArithmeticError):
 
 def warn_caller(message: str) -> None:
     """Warn of a fit that did not converge, at the line outside of this package that asked for it."""
-    frame, level = sys._getframe(1), 2
+    frame: FrameType | None = sys._getframe(1)
+    level = 2
     while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in (
         "sparsesolve",
         "sklearn",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 
 import numpy as np
@@ -21,7 +22,7 @@ def check_real(name: str, value, *, minimum=None, above=None, below=None) -> flo
     """Return `value` as a float in its range; raise a ValueError that names the range otherwise."""
     wanted = [f"at least {minimum}"] * (minimum is not None) + [f"above {above}"] * (above is not None)
     wanted += [f"below {below}"] * (below is not None)
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not np.isfinite(value):
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not math.isfinite(value):
         raise ValueError(
             f"{name}={value!r} must be a finite number{', ' if wanted else ''}{' and '.join(wanted)}."
         )

@@ -18,6 +18,10 @@ class _Blas:
     """The BLAS libraries of this process, and who holds them at one thread."""
 
     def __init__(self):
+        self.reset()
+
+    def reset(self):
+        """Begin with an empty record."""
         self.lock = threading.Lock()
         self.holders = 0
         self.limiter = None
@@ -41,7 +45,7 @@ class _Blas:
 _blas = _Blas()
 # A forked child begins with its own record: the parent's holders do not run there.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_blas.__init__)
+    os.register_at_fork(after_in_child=_blas.reset)
 
 
 def num_threads() -> int:

@@ -58,7 +58,7 @@ def least_squares(A, b, alpha=0.0, weights=None, fit_intercept=False) -> LeastSq
     b = np.asarray(b, dtype=np.float64)
     root = np.ones(len(b)) if weights is None else np.sqrt(np.asarray(weights, dtype=np.float64))
     coef = cvxpy.Variable(A.shape[1])
-    intercept = cvxpy.Variable() if fit_intercept else 0.0
+    intercept = cvxpy.Variable() if fit_intercept else cvxpy.Constant(0.0)
     residual = cvxpy.multiply(root, b - A @ coef - intercept)
     problem = cvxpy.Problem(cvxpy.Minimize(cvxpy.sum_squares(residual) + alpha * cvxpy.sum_squares(coef)))
     problem.solve(solver=cvxpy.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12)
@@ -66,5 +66,5 @@ def least_squares(A, b, alpha=0.0, weights=None, fit_intercept=False) -> LeastSq
         raise RuntimeError(
             f"Clarabel ended with status {problem.status}: scale the columns and targets first."
         )
-    shift = float(intercept.value) if fit_intercept else 0.0
-    return LeastSquaresReference(np.asarray(coef.value), shift, float(problem.value))
+    shift = float(np.asarray(intercept.value))
+    return LeastSquaresReference(np.asarray(coef.value), shift, float(np.asarray(problem.value)))
