@@ -21,9 +21,10 @@ EPS = float(np.finfo(np.float64).eps)
 # below the second, it looks like rounding.
 _DROPPABLE = 1e-13
 _NOISE = 4 * EPS
-# The backward error that dropping may cost: where the value does not look like rounding, and where it does.
-_HARMLESS = 0.05 * EPS
-_HARMLESS_NOISE = 0.3 * EPS
+# The backward error that dropping may cost, where the value does not look like rounding, and where it does. In the
+# latter case a part of b may be lost, too, relative to b: as much is lost in rounding b's rotation.
+_HARMLESS, _HARMLESS_ROUNDING = 0.05 * EPS, 0.3 * EPS
+_ROTATION = 8 * EPS
 _TINY = np.finfo(np.float64).tiny
 _STAGNANT = 5
 
@@ -131,8 +132,10 @@ def revealed_factor(root, rotated, residual_norms, n_rows) -> NormalFactor:
         size = np.sqrt(target_squares + (norm * lengths) ** 2)
         damping = norm * np.sqrt(residual_norms**2 + (lost**2).sum(axis=0)) / np.maximum(size, _TINY)
         lengths = np.linalg.norm(dropped * lost / np.maximum(np.hypot(dropped, damping), _TINY), axis=0)
-        allowed = _HARMLESS if values[rank] > _NOISE * values[0] else _HARMLESS_NOISE
-        if np.all(lengths <= allowed * size):
+        rounding = values[rank] <= _NOISE * values[0]
+        unseen = (lost**2).sum(axis=0) <= _ROTATION**2 * target_squares
+        harmless = lengths <= (_HARMLESS_ROUNDING if rounding else _HARMLESS) * size
+        if np.all(harmless | (rounding & unseen)):
             return truncated_factor(root, decomposition, rank)
     return truncated_factor(root, decomposition, most)
 

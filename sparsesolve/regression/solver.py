@@ -23,7 +23,7 @@ _ENGINES = {"gram": engines.gram, "cqrrt": engines.cqrrt, "spir": engines.spir, 
 
 # Where the engines stop being accurate: largest condition number of the scaled columns.
 _GRAM_CONDITION = 1e6
-_CQRRT_CONDITION = 1e12
+_CQRRT_CONDITION = 1e10
 # Where A has so many rows a column, a glance at one row in so many tells whether the simplest engine will do. A look
 # at part of the rows proves nothing; the certificate does.
 _GLANCE_ROWS, _GLANCE = 64, 8

@@ -30,6 +30,8 @@ def test_backward_error_is_at_most_twice_that_of_gelsy(rng, full, shape, spread)
         where = f"condition {condition:.0e}, residual {residual:.0e}, {result.solution.solver}"
         assert ours <= 2 * max(theirs, FLOOR), where
         assert result.converged, where
+        scale = np.linalg.norm(A, axis=0)
+        assert naive.backward_error(A / scale, b, result.solution.coef * scale) < 4e-16, where
         assert ours <= 2 * result.certificate["backward_error"] + FLOOR, where
 
 
