@@ -28,6 +28,13 @@ class _Blas:
         self.threads_before = 0
         self.controller = None
 
+    def begin_in_child(self):
+        """After a fork: the parent's holders do not run here, so that their limit ends."""
+        limiter = self.limiter if self.holders else None
+        self.reset()
+        if limiter is not None:
+            limiter.restore_original_limits()
+
     def libraries(self) -> ThreadpoolController:
         if self.controller is None:
             import scipy.linalg  # noqa: F401  (loads scipy's BLAS, so that the controller can see it)
@@ -43,9 +50,8 @@ class _Blas:
 
 
 _blas = _Blas()
-# A forked child begins with its own record: the parent's holders do not run there.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_blas.reset)
+    os.register_at_fork(after_in_child=_blas.begin_in_child)
 
 
 def num_threads() -> int:

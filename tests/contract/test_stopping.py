@@ -92,7 +92,14 @@ def test_signal_keeps_the_best_iterate(entry, data):
     def press_control_c(iterate):
         os.kill(os.getpid(), signal.SIGINT)
 
-    model, seen = fit_and_count(entry.make(random_state=0, callback=press_control_c, **entry.stalls), data)
+    # A shell's background jobs are started with the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        model, seen = fit_and_count(
+            entry.make(random_state=0, callback=press_control_c, **entry.stalls), data
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     warned_once(seen, model, Status.STOPPED)
     usable(entry, model, data)
 
