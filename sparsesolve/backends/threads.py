@@ -30,8 +30,9 @@ class _Blas:
 
     def begin_in_child(self):
         """After a fork: the parent's holders do not run here, so that their limit ends."""
-        limiter = self.limiter if self.holders else None
+        limiter, controller = self.limiter if self.holders else None, self.controller
         self.reset()
+        self.controller = controller
         if limiter is not None:
             limiter.restore_original_limits()
 
@@ -45,8 +46,9 @@ class _Blas:
     def threads(self) -> int:
         if self.holders:
             return self.threads_before
+        # The most: some package may have brought a single-threaded BLAS of its own, which nobody here calls.
         counts = [library.num_threads for library in self.libraries().lib_controllers]
-        return min(counts, default=os.cpu_count() or 1)
+        return max(counts, default=os.cpu_count() or 1)
 
 
 _blas = _Blas()

@@ -22,12 +22,14 @@ def graded(rng, n_rows, n_columns, condition, residual, spread=0):
 def adversary(n_rows, n_columns, spikes, seed):
     """The identity on top of zeros, and a residual in few rows below: sparse sketches fail on it.
 
-    The spikes are spread over the blocks of a block sketch; x* = 0, ||A^+|| = ||e|| = 1.
+    The spikes lie in the lower half, in other blocks of a block sketch than the identity: within one block its
+    columns are orthogonal, and the error would be 0. x* = 0, ||A^+|| = ||e|| = 1.
     """
     rng = np.random.default_rng(seed)
     A = np.zeros((n_rows, n_columns))
     A[:n_columns] = np.eye(n_columns)
     b = np.zeros(n_rows)
-    places = n_columns + rng.choice(n_rows - n_columns, spikes, replace=False)
+    half = n_rows // 2
+    places = half + rng.choice(n_rows - half, spikes, replace=False)
     b[places] = rng.choice([-1.0, 1.0], spikes) / np.sqrt(spikes)
     return A, b
