@@ -111,24 +111,14 @@ class DenseRows:
         return product[:, None], np.array([total]), np.array([squares])
 
     def _residual_products(self, B, row_scale, X, shift, use_targets):
-        n_targets = B.shape[1]
-        product = np.zeros((self.shape[1], n_targets))
-        total, squares = np.zeros(n_targets), np.zeros(n_targets)
+        sums = np.zeros((self.shape[1], B.shape[1])), np.zeros(B.shape[1]), np.zeros(B.shape[1])
         for start, stop in block_ranges(0, *self.shape):
             part = slice(start, stop)
-            A = self._contiguous(part)
-            R = A @ -X
-            R -= shift
-            if use_targets:
-                R += B[part]
-            if row_scale is not None:
-                R *= row_scale[part, None]
-            squares += np.einsum("ij,ij->j", R, R)
-            if row_scale is not None:
-                R *= row_scale[part, None]
-            total += R.sum(axis=0)
-            product += A.T @ R
-        return product, total, squares
+            scale = None if row_scale is None else row_scale[part]
+            values = _products(self._contiguous(part), B[part], scale, X, shift, use_targets)
+            for have, new in zip(sums, values, strict=True):
+                have += new
+        return sums
 
     def _contiguous(self, part):
         rows = np.asarray(self.source[part])
@@ -160,13 +150,18 @@ class SparseRows:
 
     def residual_product(self, B, row_scale, X, shift, use_targets=True):
         """See `RowMatrix.residual_product`. Complexity: 4 nnz n_targets flops."""
-        R = -(self.source @ X)
-        R -= shift
-        if use_targets:
-            R += B
-        if row_scale is not None:
-            R *= row_scale[:, None]
-        squares = np.einsum("ij,ij->j", R, R)
-        if row_scale is not None:
-            R *= row_scale[:, None]
-        return self.source.T @ R, R.sum(axis=0), squares
+        return _products(self.source, B, row_scale, X, shift, use_targets)
+
+
+def _products(A, B, row_scale, X, shift, use_targets):
+    """`RowMatrix.residual_product` for all rows of a dense or sparse A at once."""
+    R = A @ -X
+    R -= shift
+    if use_targets:
+        R += B
+    if row_scale is not None:
+        R *= row_scale[:, None]
+    squares = np.einsum("ij,ij->j", R, R)
+    if row_scale is not None:
+        R *= row_scale[:, None]
+    return A.T @ R, R.sum(axis=0), squares

@@ -8,10 +8,9 @@ from dataclasses import replace
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky
 
-from ..backends.threads import single_threaded_blas
 from ..driver import TICK, Iterate
 from .design import Design, column_norms
-from .factor import NormalFactor, full_rank_factor, root_of_blocks, root_svd, truncated_factor
+from .factor import NormalFactor, full_rank_factor, root_svd, truncated_factor
 from .preview import Preview, solve_rotated, split_root, with_penalty
 from .refine import measure, refine, refine_from, solve_with
 
@@ -58,7 +57,7 @@ def gram_factor(design: Design, Z: np.ndarray) -> tuple[NormalFactor | None, np.
 def cqrrt(view: Preview, tol: float) -> Iterator[Iterate | None]:
     """Cholesky QR of the matrix preconditioned by the sketch's factor, refined in A.
 
-    3 n d^2 flops in BLAS-3, two passes and one for each refinement; good for condition numbers up to 1e12, also
+    3 n d^2 flops in BLAS-3, two passes and one for each refinement; good for condition numbers up to 1e11, also
     where the rank is deficient with a clear gap. The scheme is randomised-preconditioned Cholesky QR (Melnichenko
     et al., arXiv 2311.08316; without the pivoting).
     """
@@ -107,9 +106,7 @@ def direct_root(design: Design) -> tuple[Design, np.ndarray, np.ndarray, np.ndar
     """
     width = design.n_unknowns
     design = replace(design, column_scale=np.ones(width))
-    blocks = (np.hstack(block) for block in design.blocks(least_rows=2 * width))
-    with single_threaded_blas():  # LAPACK's panels are too small to gain from more
-        root = root_of_blocks(blocks, width + design.n_targets)
+    root = design.root()
     design.require_finite(root)
     root, rotated, residual_norms = split_root(root, width)
     design = design.scaled_by(column_norms(root))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import lapack, solve_triangular, svd
 
+from ..backends.threads import single_threaded_blas
+
 _PANEL = 16  # fastest here for widths from 64 to 512
 _LANCZOS_STEPS = 20
 # Singular values of an exactly singular matrix come out at a few eps of the largest.
@@ -119,8 +121,9 @@ def root_of_blocks(blocks: Iterable[np.ndarray], width: int) -> np.ndarray:
     SIAM J. Sci. Comput. 34, 2012). One pass, 2 n_rows width^2 flops.
     """
     root = np.zeros((width, width), order="F")
-    for block in blocks:
-        root = stacked_root(root, block)
+    with single_threaded_blas():  # LAPACK's panels are too small to gain from more
+        for block in blocks:
+            root = stacked_root(root, block)
     return root
 
 

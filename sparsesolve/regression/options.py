@@ -13,7 +13,7 @@ from .sketch_size import CalibratedSize, check_sketch_size, next_power_of_two
 SOLVERS = ("auto", "gram", "cqrrt", "spir", "fossils", "sketch-and-solve", "direct")
 SKETCHES = ("srht", "gaussian", "rademacher", "countsketch", "sparse-sign", "leverage", "padded-srht")
 # Rows of the sketch, as multiples of the unknowns: to solve it, to iterate with it, and to look at the problem.
-_SOLVED_ROWS, _ITERATIVE_ROWS, _PREVIEW_ROWS = 16, 12, 2
+_SOLVED_ROWS, ITERATIVE_ROWS, _PREVIEW_ROWS = 16, 12, 2
 # Fewer rows than this lose the rank of a few columns too often.
 _FEWEST_ROWS = 64
 
@@ -70,7 +70,7 @@ def preconditioner_rows(options: Options, width: int, n_rows: int, iterative: bo
     elif size != "auto":
         rows = max(int(size), _PREVIEW_ROWS * width)
     elif iterative:
-        rows = _ITERATIVE_ROWS * width
+        rows = ITERATIVE_ROWS * width
     else:
         rows = next_power_of_two(_PREVIEW_ROWS * width)  # a block SRHT wastes no row of a power of two
     return min(max(rows, _FEWEST_ROWS), n_rows)

@@ -15,7 +15,7 @@ from ..operators import as_row_matrix
 from ..result import Result
 from ..validation import check_matrix, check_targets
 from . import engines
-from .design import Design, power_of_two_scale
+from .design import Design
 from .options import Options, check_options, root_weights
 from .solution import as_result
 from .solver import first_look, without_sketch
@@ -81,8 +81,8 @@ def ridge_path(
 
     Notes
     -----
-    One factorisation as in `lstsq`, one singular value decomposition of a d x d matrix, and one pass over A that
-    checks all the solutions together: 4 n d n_alphas flops in BLAS-3.
+    One factorisation as in `lstsq`, one singular value decomposition of a d x d matrix, and one or two passes over A
+    that check all the solutions together, through the few of them that the others are combinations of.
 
     Examples
     --------
@@ -102,10 +102,9 @@ def ridge_path(
     if alphas.ndim != 1 or alphas.size == 0 or not np.all(np.isfinite(alphas) & (alphas > 0)):
         raise ValueError(f"alphas={alphas!r} must be a one-dimensional array of numbers above 0.")
     options = check_options("auto", sketch, "auto", tol, max_iter, max_time, random_state, backend)
-    scale = power_of_two_scale(np.abs(b).max())
-    design = Design(
-        as_row_matrix(A), b[:, None] * scale, root_weights(sample_weight, len(b)), bool(fit_intercept)
-    )
+    weights = root_weights(sample_weight, len(b))
+    design = Design(as_row_matrix(A), b[:, None], weights, bool(fit_intercept))
+    design, scale = design.with_safe_targets()
     tol = engines.EPS if options.tol is None else options.tol
     solver = _path(design, alphas, options, tol)
     with blas_for(design.n_unknowns):

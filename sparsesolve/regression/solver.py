@@ -15,7 +15,14 @@ from ..result import Result
 from ..validation import check_matrix, check_real, check_targets
 from . import engines
 from .design import Design
-from .options import Options, check_options, preconditioner_rows, root_weights, solved_sketch_rows
+from .options import (
+    ITERATIVE_ROWS,
+    Options,
+    check_options,
+    preconditioner_rows,
+    root_weights,
+    solved_sketch_rows,
+)
 from .preview import Preview, preview
 from .solution import accurate_result, single_target, sketched_result
 
@@ -103,8 +110,8 @@ def lstsq(
 
     Notes
     -----
-    Complexity: one pass for the sketch, n d log d additions; then n d^2 flops ("gram"), 2 n d^2 ("cqrrt", "direct")
-    or about 45 passes ("spir", "fossils"). Extra memory is O(d^2) and a few vectors of n_rows entries.
+    Complexity: one pass for the sketch, n d log d additions; then n d^2 flops ("gram"), 3 n d^2 ("cqrrt"),
+    2 n d^2 ("direct") or about 45 passes ("spir", "fossils"). Extra memory is O(d^2), and O(n) vectors.
 
     References
     ----------
@@ -233,7 +240,7 @@ def choose(view: Preview, but: str = "") -> str:
     design = view.design
     n_rows, width = design.n_rows, design.n_unknowns
     entries = design.rows.n_entries
-    iterative = _ITERATIVE_PASSES * 8 * entries / _STREAM + 2 * 12 * width**3 / _HOUSEHOLDER
+    iterative = _ITERATIVE_PASSES * 8 * entries / _STREAM + 2 * ITERATIVE_ROWS * width**3 / _HOUSEHOLDER
     seconds = {
         "gram": n_rows * width**2 / _SYRK,
         "cqrrt": n_rows * width**2 * (1 / _SYRK + 2 / _GEMM),

@@ -13,7 +13,7 @@ from ..driver import drive
 from ..result import Result
 from . import engines
 from .design import Design, column_norms
-from .factor import root_of_blocks, stacked_root
+from .factor import stacked_root
 from .options import Options, solved_sketch_rows
 from .preview import solve_rotated, split_root, view_of, with_penalty
 from .refine import iterate_from
@@ -71,9 +71,7 @@ class RowStream:
         """Return the stream that has seen these rows too. Cost: 2 n d^2 flops, or that of the sketch."""
         n_rows = self.n_rows + design.n_rows
         if self.sample is None:
-            blocks = (np.hstack(block) for block in design.blocks(least_rows=2 * self.width))
-            root = stacked_root(self.root, root_of_blocks(blocks, self.root.shape[0]), triangular=True)
-            return replace(self, n_rows=n_rows, root=root)
+            return replace(self, n_rows=n_rows, root=stacked_root(self.root, design.root(), triangular=True))
         sketched, first = self.sketched.copy(), self.n_rows
         for block in design.blocks():
             sketched += self.sample.apply_block(np.hstack(block), first)

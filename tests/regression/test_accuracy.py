@@ -58,13 +58,11 @@ def test_coef_error_bound_holds(rng, condition, solver):
         assert np.max(solution.coef_error_bound) <= 1e4 * 2.2e-16 * condition**2
 
 
-@pytest.mark.parametrize("spread", [0, 6])
-@pytest.mark.parametrize("condition", [10.0, 1e5, 1e9])
+# With wider columns and more than 1e5, rounding decides the smallest singular value of the unscaled matrix.
+@pytest.mark.parametrize(("condition", "spread"), [(10.0, 0), (1e5, 0), (1e9, 0), (10.0, 6)])
 def test_condition_number(rng, condition, spread):
     A, b = graded(rng, 5000, 20, condition, 1.0, spread)
     values = np.linalg.svd(A, compute_uv=False)
-    if values[0] / values[-1] > 1e13:
-        pytest.skip("rounding decides")
     found = lstsq(A, b, random_state=0).solution.condition_number
     assert found == pytest.approx(values[0] / values[-1], rel=0.05)
 
