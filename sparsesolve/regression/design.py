@@ -32,6 +32,8 @@ _GRAM_ROWS = 4
 _MAX_CHUNKS = 8
 # Runs of rows that an excerpt of the data consists of.
 _RUNS = 4
+# A few dense factors of this width take 8 GiB.
+_MOST_UNKNOWNS = 16384
 # Beyond this range, squares of column entries could overflow or underflow.
 _SAFE_EXPONENT = 300
 
@@ -74,6 +76,11 @@ class Design:
     name: str = "A"
 
     def __post_init__(self):
+        if self.n_unknowns > _MOST_UNKNOWNS:
+            raise ValueError(
+                f"{self.name} has {self.n_columns} columns, but its factors are dense squares: at most "
+                f"{_MOST_UNKNOWNS} columns are taken; for a wide sparse matrix use scipy.sparse.linalg.lsmr."
+            )
         if self.column_scale.size == 0:
             object.__setattr__(self, "column_scale", np.ones(self.n_unknowns))
 

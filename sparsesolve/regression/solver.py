@@ -34,8 +34,6 @@ _CQRRT_CONDITION = 1e10
 # Where A has so many rows a column, a glance at one row in so many tells whether the simplest engine will do. A look
 # at part of the rows proves nothing; the certificate does.
 _GLANCE_ROWS, _GLANCE = 64, 8
-# A few dense factors of this width take 8 GiB.
-_MOST_UNKNOWNS = 16384
 # Work at which LAPACK alone is done before a sketch would pay, in entries of A.
 _SMALL = 1 << 16
 # Speeds in flops a second of one thread; only their ratios matter. Measured with `benchmarks/regression.py`.
@@ -144,7 +142,6 @@ def lstsq(
 def solve_design(design: Design, options: Options, callback=None, verbose=False) -> Result:
     """Solve a checked problem. See `lstsq`."""
     choice = select(options.backend)
-    _require_room(design)
     design, target_scale = design.with_safe_targets()
     with np.errstate(over="ignore", invalid="ignore"), blas_for(design.n_unknowns):
         if options.solver == "sketch-and-solve":
@@ -162,15 +159,6 @@ def solve_design(design: Design, options: Options, callback=None, verbose=False)
             verbose=verbose,
         )
     return accurate_result(outcome, design.n_rows, choice, target_scale, tol)
-
-
-def _require_room(design: Design) -> None:
-    """Refuse problems whose square factor would fill the memory."""
-    if design.n_unknowns > _MOST_UNKNOWNS:
-        raise ValueError(
-            f"{design.name} has {design.n_columns} columns, but its factors are dense squares: at most "
-            f"{_MOST_UNKNOWNS} columns are taken; for a wide sparse matrix use scipy.sparse.linalg.lsmr."
-        )
 
 
 def _route(design: Design, options: Options, tol: float):
