@@ -13,12 +13,14 @@ __version__ = "0.1.0.dev0"
 #: Public names, and the modules that define them.
 _HOMES = {
     "Result": "result",
+    "SinkhornNewtonSparse": "transport",
     "SketchedLinearRegression": "regression",
     "Status": "result",
+    "entropic_transport": "transport",
     "lstsq": "regression",
 }
 #: Public modules.
-_ROOMS = ("backends", "datasets", "exceptions", "metrics", "plotting", "reference", "regression", "sketch")
+_ROOMS = ("backends", "datasets", "exceptions", "metrics", "plotting", "reference", "regression", "sketch", "transport")
 
 __all__ = sorted([*_HOMES, *_ROOMS])
 

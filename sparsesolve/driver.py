@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,10 +115,17 @@ def drive(
             if iterate is not TICK:
                 if best is None:
                     first_at = elapsed
-                if best is None or iterate.certificate < best.certificate or math.isnan(best.certificate):
+                if best is None or iterate.certificate <= best.certificate or math.isnan(best.certificate):
                     best = iterate
-                record = {"iteration": len(records) + 1, "time": elapsed, "objective": iterate.objective}
-                records.append(record | {"certificate": iterate.certificate} | dict(iterate.extras))
+                records.append(
+                    {
+                        "iteration": len(records) + 1,
+                        "time": elapsed,
+                        "objective": iterate.objective,
+                        "certificate": iterate.certificate,
+                        **iterate.extras,
+                    }
+                )
                 if verbose:
                     logger.info("iteration %d: certificate %.3e", len(records), iterate.certificate)
                 if callback is not None and callback(iterate):
@@ -145,9 +152,25 @@ def drive(
     elif not math.isfinite(best.certificate):
         status = Status.NON_FINITE
     total = time.perf_counter() - started
-    return Outcome(best, status, len(records), _as_trace(records), first_at, total - first_at)
+    return Outcome(best, status, len(records), Trace(_Columns(records)), first_at, total - first_at)
 
 
-def _as_trace(records: list[dict[str, Any]]) -> Trace:
-    names = dict.fromkeys(name for record in records for name in record)
-    return Trace({name: np.array([record.get(name, math.nan) for record in records]) for name in names})
+class _Columns(Mapping[str, np.ndarray]):
+    """The columns of a list of records, made when they are asked for: small problems are solved in less time."""
+
+    def __init__(self, records: list[dict[str, Any]]):
+        self._records = records
+        self._made: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._made:
+            if not any(name in record for record in self._records):
+                raise KeyError(name)
+            self._made[name] = np.array([record.get(name, math.nan) for record in self._records])
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name for record in self._records for name in record))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -31,3 +31,9 @@ kernel = _compiled()
 
 #: For kernels that sum: terms may be reordered and contracted, so that they vectorise. NaN and inf keep their meaning.
 reduction_kernel = _compiled(fastmath={"reassoc", "contract", "nsz"})
+
+#: For kernels whose input was checked to be finite: divisions become products, and minima and maxima vectorise too.
+finite_kernel = _compiled(fastmath={"reassoc", "contract", "nnan", "nsz", "arcp"})
+
+#: For a few lines used inside the loops of other kernels.
+inlined = _compiled(fastmath={"contract"}, inline="always")
