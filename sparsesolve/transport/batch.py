@@ -58,6 +58,7 @@ def _solve_directly(costs, a, b, reg, tol, f, g, errors, start, stop):
     """Sweeps and Newton steps at reg itself, for the problems start to stop; inf is left as the error of a failure."""
     n, m = costs.shape[1:]
     K = np.empty((n, m))
+    single = np.empty((n, m), np.float32)
     share = np.ones(m)
     for problem in range(start, stop):
         cost = costs[problem]
@@ -71,7 +72,7 @@ def _solve_directly(costs, a, b, reg, tol, f, g, errors, start, stop):
         counts, memory = np.zeros(5, np.int64), np.zeros(6)
         memory[scaling.SHIFT] = 1e-8
         status, error = scaling.scale(
-            K, a[problem], b[problem], 0.0, u, v, rows, columns, tol, True, 0.0, _WORK, counts, memory
+            K, single, a[problem], b[problem], 0.0, u, v, rows, columns, tol, True, 0.0, _WORK, counts, memory
         )
         errors[problem] = error if status == scaling.DONE else np.inf
         f[problem] += reg * np.log(u)

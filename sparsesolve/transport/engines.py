@@ -79,6 +79,7 @@ def dense(
         while status == scaling.UNFINISHED:
             status, error = scaling.scale(
                 K,
+                state.single,
                 a,
                 b,
                 kappa,

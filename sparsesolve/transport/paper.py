@@ -30,6 +30,13 @@ from .elementary import add_scaled, dot, exp_row
 _RESIDUAL = 1e-6
 _ARMIJO = 1e-4
 _HALVINGS = 60
+# Longest change of a potential that is tried, in units of reg: more than that leaves the range of exponentials.
+_LONGEST = 700.0
+# Steps of the conjugate gradient method, for each unknown.
+_CG_STEPS = 10
+# Rows and columns whose sums are below this share of what they should be get that share on the diagonal: a Newton step
+# is of no use to them, and its length has no bound.
+_STARVED = 1e-2
 # Rounding of the potential's value, relative to the size of x and y.
 _ROUNDING = 16.0 * np.finfo(np.float64).eps
 # Steps that may fail to lower the error, once the potential has become too flat to judge them.
@@ -56,6 +63,8 @@ class _Problem:
     def __init__(self, C: np.ndarray, a: np.ndarray, b: np.ndarray, reg: float):
         self.C, self.a, self.b, self.reg = C, a, b, float(reg)
         self.mass = float(a.sum())
+        # One for the paper's costs, from 0 to 1; for others what makes the steps the same in all units.
+        self.weight = 1.0 / max(float(C.max() - C.min()), self.reg)
         self.evaluations = 0
 
     def at(self, f: np.ndarray, g: np.ndarray, plan: np.ndarray) -> _Point:
@@ -76,7 +85,7 @@ class _Problem:
     def augmented(self, point: _Point) -> float:
         """The value of the augmented potential."""
         gauge = self.gauge(point)
-        return point.value - 0.5 * gauge * gauge
+        return point.value - 0.5 * self.weight * gauge * gauge
 
     def rounding(self, point: _Point) -> float:
         """Error that rounding may make in a value of the potential."""
@@ -88,6 +97,23 @@ class _Problem:
         point = self.at(f, point.g, point.plan)
         g = point.g + self.reg * (np.log(self.b) - _log_sums(point.columns, self.C.T, point.g, f, self.reg))
         return self.at(f, g, point.plan)
+
+    def gradient(self, point: _Point) -> np.ndarray:
+        """Gradient of the augmented potential."""
+        pull = self.weight * self.gauge(point)
+        return np.concatenate((self.a - point.rows - pull, self.b - point.columns + pull))
+
+    def search(self, point: _Point, direction: np.ndarray, slope: float, plan: np.ndarray):
+        """Backtracking line search. Returns the point reached, None if there is none, and how many were tried."""
+        n = point.f.size
+        target, rounding = self.augmented(point), self.rounding(point)
+        step = min(1.0, _LONGEST * self.reg / max(float(np.abs(direction).max()), self.reg))
+        for tried in range(1, _HALVINGS + 1):
+            trial = self.at(point.f + step * direction[:n], point.g + step * direction[n:], plan)
+            if self.augmented(trial) >= target + _ARMIJO * step * slope - rounding:
+                return trial, tried
+            step *= 0.5
+        return None, _HALVINGS
 
     def aligned(self, point: _Point) -> _Point:
         """The same plan, with potentials for which the augmentation vanishes."""
@@ -121,9 +147,9 @@ def paper(
     sinkhorn_sweeps : int, default=20
         N1 in the paper, which takes 700 for L1 costs.
     density : float, optional
-        Share of the plan's entries that the Hessian keeps, lambda in the paper; in (0, 1]. By default 1/n + 1/m, which
-        is the paper's 2/n for square costs: as many entries as an unregularised plan has. The paper takes 15/n for L1
-        costs.
+        Share of the plan's entries that the Hessian keeps, lambda in the paper; 1 and more keep all. By default
+        1/n + 1/m, which is the paper's 2/n for square costs: as many entries as an unregularised plan has. The paper
+        takes 15/n for L1 costs.
 
     Yields
     ------
@@ -148,11 +174,12 @@ def paper(
     -----
     The diagonal of the Hessian is exact: it includes what is dropped off the diagonal, so that the sparse matrix is
     positive semidefinite whatever is dropped. A Newton step takes O(n m) for the plan and the choice of its largest
-    entries, and O(n m density) for each of at most n + m steps of the conjugate gradient method. Memory: three n x m
+    entries, and O(n m density) for each step of the conjugate gradient method. Memory: three n x m
     arrays.
 
-    Left open by the paper, and chosen here: the potentials are moved to where the augmentation vanishes before the first
-    Newton step; systems are scaled by their diagonal and solved to a residual of 1e-6.
+    Left open by the paper, and chosen here: the potentials are moved to where the augmentation vanishes before the
+    first Newton step, and its weight is in units of the costs' range; systems are scaled by their diagonal and solved to
+    a relative residual of 1e-6; sums far below their weight get a share of it on the diagonal.
 
     References
     ----------
@@ -184,32 +211,30 @@ def paper(
 
     point = problem.aligned(point)
     spare = np.empty((n, m))
+    augmentation = problem.weight * problem.reg
+    starved = _STARVED * np.concatenate((a, b))
     best, idle = problem.error(point), 0
     while idle < _IDLE_STEPS:
-        gauge = problem.gauge(point)
-        gradient = np.concatenate((problem.a - point.rows - gauge, problem.b - point.columns + gauge))
+        gradient = problem.gradient(point)
+        diagonal = np.maximum(np.concatenate((point.rows, point.columns)), starved)
         support = _largest_entries(point.plan, n_kept)
-        diagonal = np.concatenate((point.rows, point.columns))
         direction = np.zeros(n + m)
-        totals["cg_steps"] += _solve(diagonal, *support, problem.reg, gradient, _RESIDUAL, n + m, direction)
+        most_steps = _CG_STEPS * (n + m)
+        cg_steps = _solve(diagonal, *support, augmentation, gradient, _RESIDUAL, most_steps, direction)
         direction *= problem.reg
-        totals["newton_steps"] += 1
-        slope, rounding = float(gradient @ direction), problem.rounding(point)
-        reached = None
-        for halving in range(_HALVINGS):
-            step = 0.5**halving
-            trial = problem.at(point.f + step * direction[:n], point.g + step * direction[n:], spare)
-            totals["evaluations"] += 1
-            if problem.augmented(trial) >= problem.augmented(point) + _ARMIJO * step * slope - rounding:
-                reached = trial
-                break
+        slope = float(gradient @ direction)
+        reached, evaluations = problem.search(point, direction, slope, spare)
         if reached is not None:
             point, spare = reached, point.plan
+        for name, count in (("newton_steps", 1), ("cg_steps", cg_steps), ("evaluations", evaluations)):
+            totals[name] += count
         found = iterate(point, "paper-newton", support[1].size / (n * m))
         yield found
         if reached is None:
             break
-        idle = idle + 1 if found.certificate >= best and slope <= rounding else 0
+        # Where the potential is flat to rounding, the error alone tells whether a step was of use.
+        flat = slope <= problem.rounding(point)
+        idle = idle + 1 if flat and found.certificate >= best else 0
         best = min(best, found.certificate)
     return Status.STALLED
 
@@ -262,10 +287,10 @@ def _keep(plan, least, starts, indices, values):
 
 
 @kernel
-def _multiply(diagonal, starts, indices, values, reg, vector, out):
-    """Out = ([[D_1, S], [S', D_2]] + reg v v') vector, for a sparse S in CSR form."""
+def _multiply(diagonal, starts, indices, values, augmentation, vector, out):
+    """Out = ([[D_1, S], [S', D_2]] + augmentation v v') vector, for a sparse S in CSR form."""
     n = starts.shape[0] - 1
-    gauge = reg * (vector[:n].sum() - vector[n:].sum())
+    gauge = augmentation * (vector[:n].sum() - vector[n:].sum())
     for k in range(diagonal.shape[0]):
         out[k] = diagonal[k] * vector[k] + (gauge if k < n else -gauge)
     for i in range(n):
@@ -277,17 +302,17 @@ def _multiply(diagonal, starts, indices, values, reg, vector, out):
 
 
 @kernel
-def _solve(diagonal, starts, indices, values, reg, right, tolerance, max_steps, out):
+def _solve(diagonal, starts, indices, values, augmentation, right, tolerance, max_steps, out):
     """Solve for out, which is zero, by the conjugate gradient method scaled by the diagonal; returns the steps."""
     residual = right.copy()
     product = np.empty_like(right)
-    scale = 1.0 / np.maximum(diagonal, _LEAST_SUM)
+    scale = 1.0 / diagonal
     direction = scale * residual
     energy = dot(residual, direction)
     goal = tolerance * tolerance * dot(right, right)
     steps = 0
     while steps < max_steps and dot(residual, residual) > goal:
-        _multiply(diagonal, starts, indices, values, reg, direction, product)
+        _multiply(diagonal, starts, indices, values, augmentation, direction, product)
         curvature = dot(direction, product)
         if not curvature > 0.0:
             break

@@ -35,6 +35,10 @@ def new_memory():
 _FLOOR = 1e-290
 # Where parts of the plan hardly touch, differences of the Hessian's rows are rounding errors: a little more than these.
 _LEAST_SHIFT = 1e-14
+# Entries for which single precision pays, steps it may take, and the least share of a row that it keeps.
+_WORTH_SINGLE = 1 << 14
+_SINGLE_STEPS = 60
+_LEAST_SHARE = 1e-12
 # A step that moves the potentials by less, in units of reg, and does not lower the error, leads nowhere.
 STILL = 0.1
 
@@ -72,10 +76,22 @@ def _is_stored(K):
     return lambda K: stored
 
 
+def normalise_stored(K, u, v, rows, single):
+    """As `_normalise`, where the kernel is stored."""
+    raise NotImplementedError("for compiled code only")
+
+
+@overload(normalise_stored)
+def _normalise_stored(K, u, v, rows, single):
+    if isinstance(K, types.Array):
+        return lambda K, u, v, rows, single: _normalise(K, u, v, rows, single)
+    return lambda K, u, v, rows, single: None
+
+
 # The blocks of four rows are indexed as one array: with four slices the compiler does not see that they do not overlap.
 @finite_kernel
 def _dots(k, x):
-    s0 = s1 = s2 = s3 = 0.0
+    s0 = s1 = s2 = s3 = x.dtype.type(0.0)
     for j in range(x.shape[0]):
         t = x[j]
         s0 += k[0, j] * t
@@ -103,6 +119,20 @@ def _add_squared_rows(k, w0, w1, w2, w3, y):
 def _add_squared_row(k, w, y):
     for j in range(y.shape[0]):
         y[j] += w * k[j] * k[j]
+
+
+@finite_kernel
+def _add_row(k, w, y):
+    for j in range(y.shape[0]):
+        y[j] += w * k[j]
+
+
+@finite_kernel
+def _dot(k, x):
+    total = x.dtype.type(0.0)
+    for j in range(x.shape[0]):
+        total += k[j] * x[j]
+    return total
 
 
 @kernel
@@ -152,30 +182,33 @@ def _product(K, weights, x, out, buffer):
     if n % 4:
         k = kernel_rows(K, n - n % 4, buffer)
         for i in range(n - n % 4, n):
-            add_scaled(k[i - (n - n % 4)], weights[i] * dot(k[i - (n - n % 4)], x), out)
+            _add_row(k[i - (n - n % 4)], weights[i] * _dot(k[i - (n - n % 4)], x), out)
 
 
 @kernel
-def _diagonal(K, weights, v, c, ground, out, buffer):
+def _diagonal(K, weights, v, c, ground, out, squares, buffer):
     """Diagonal of the Hessian. A floor stands in for digits that cancel; `support` does without one."""
     n = weights.shape[0]
-    out[:] = 0.0
+    squares[:] = 0.0
     for i in range(0, n - n % 4, 4):
         k = kernel_rows(K, i, buffer)
         w = weights[i : i + 4]
-        _add_squared_rows(k, w[0], w[1], w[2], w[3], out)
+        _add_squared_rows(k, w[0], w[1], w[2], w[3], squares)
     if n % 4:
         k = kernel_rows(K, n - n % 4, buffer)
         for i in range(n - n % 4, n):
-            _add_squared_row(k[i - (n - n % 4)], weights[i], out)
+            _add_squared_row(k[i - (n - n % 4)], weights[i], squares)
     for j in range(out.shape[0]):
-        out[j] = max(c[j] - v[j] * v[j] * out[j], 1e-8 * c[j]) + ground[j] + 1e-300
+        out[j] = max(c[j] - v[j] * v[j] * squares[j], 1e-7 * c[j]) + ground[j] + 1e-300
 
 
 @finite_kernel
-def _solve(K, weights, v, c, ground, diagonal, rhs, tolerance, max_steps, work, buffer):
-    """Conjugate gradients, preconditioned by the diagonal. The answer is work[0]; returns the number of steps."""
-    x, r, p, q, scaled = work[0], work[1], work[2], work[3], work[4]
+def _solve(K, weights, v, c, ground, diagonal, rhs, tolerance, max_steps, work, scaled, image, buffer):
+    """Conjugate gradients, preconditioned by the diagonal. The answer is work[0]; returns the number of steps.
+
+    `scaled` and `image` are of the precision of K.
+    """
+    x, r, p, q = work[0], work[1], work[2], work[3]
     m = rhs.shape[0]
     norm = 0.0
     for j in range(m):
@@ -189,10 +222,10 @@ def _solve(K, weights, v, c, ground, diagonal, rhs, tolerance, max_steps, work, 
             return step
         for j in range(m):
             scaled[j] = v[j] * p[j]
-        _product(K, weights, scaled, q, buffer)
+        _product(K, weights, scaled, image, buffer)
         curvature = 0.0
         for j in range(m):
-            q[j] = (c[j] + ground[j]) * p[j] - v[j] * q[j]
+            q[j] = (c[j] + ground[j]) * p[j] - v[j] * image[j]
             curvature += p[j] * q[j]
         if curvature <= 0.0:
             return step
@@ -208,6 +241,57 @@ def _solve(K, weights, v, c, ground, diagonal, rhs, tolerance, max_steps, work, 
     return max_steps
 
 
+@finite_kernel
+def _normalise(K, u, v, rows, single):
+    """Put the plan with rows of sum one into single; what is too small for a normal number becomes zero."""
+    for i in range(u.shape[0]):
+        factor = u[i] / rows[i]
+        row, out = K[i], single[i]
+        for j in range(v.shape[0]):
+            share = factor * row[j] * v[j]
+            out[j] = share if share > _LEAST_SHARE else 0.0
+
+
+@kernel
+def _single_precision_step(
+    single, u, v, rows, columns, u_scale, v_scale, row_scale, kappa, ground, diagonal, rhs, forcing, work, buffer
+):  # fmt: skip
+    """A Newton step in single precision: half the memory traffic, and twice the numbers in a register.
+
+    The matrix is diag(row_scale u / u_scale) single diag(v / v_scale). Its column sums are taken in single precision
+    too: differences of neighbours then vanish on constants, as they must.
+    """
+    n, m = u.shape[0], v.shape[0]
+    weights = np.empty(n, np.float32)
+    scaled, image = np.empty(m, np.float32), np.empty(m, np.float32)
+    factors, sums = np.empty(m), np.empty(m)
+    for i in range(n):
+        factor = row_scale[i] * u[i] / u_scale[i]
+        weights[i] = factor * factor / (rows[i] * (1.0 + kappa))
+    for j in range(m):
+        factors[j] = v[j] / v_scale[j]
+        scaled[j] = factors[j]
+    _product(single, weights, scaled, image, buffer)
+    for j in range(m):
+        sums[j] = (1.0 + kappa) * factors[j] * image[j]
+    _diagonal(single, weights, factors, sums, ground, diagonal, image, buffer)
+    return _solve(
+        single,
+        weights,
+        factors,
+        sums,
+        ground,
+        diagonal,
+        rhs,
+        forcing,
+        _SINGLE_STEPS,
+        work,
+        scaled,
+        image,
+        buffer,
+    )
+
+
 @kernel
 def _targets(b, v, kappa, out):
     """Column sums that belong to v, and their total deviation is the error: b where the marginals are constraints."""
@@ -216,7 +300,7 @@ def _targets(b, v, kappa, out):
 
 
 @kernel
-def scale(K, a, b, kappa, u, v, rows, columns, tol, allow_newton, probe, max_work, counts, memory):
+def scale(K, single, a, b, kappa, u, v, rows, columns, tol, allow_newton, probe, max_work, counts, memory):
     """Solve for u and v with K fixed, until the column error is at most tol.
 
     Sinkhorn sweeps come first. From the third on their contraction rate q tells how many are left; Newton-CG needs
@@ -226,6 +310,8 @@ def scale(K, a, b, kappa, u, v, rows, columns, tol, allow_newton, probe, max_wor
     Parameters
     ----------
     K : array of shape (n, m) or tuple of points and potentials
+    single : array of shape (n, m), float32
+        Room for the plan in single precision; empty if K is a tuple.
     a, b : arrays of shape (n,) and (m,)
         Marginals; for penalised ones times exp(-kappa f / reg) of the potentials inside K.
     kappa : float
@@ -249,7 +335,11 @@ def scale(K, a, b, kappa, u, v, rows, columns, tol, allow_newton, probe, max_wor
     buffer = np.empty((4, 0)) if is_stored(K) else np.empty((5, m))
     target = np.empty(m)
     _targets(b, v, kappa, target)
-    work = np.empty((5, m))
+    work = np.empty((4, m))
+    scaled, image = np.empty(m), np.empty(m)
+    u_scale, v_scale, row_scale = np.empty(n), np.empty(m), np.empty(n)
+    is_normalised = False
+    use_single = is_stored(K) and n * m >= _WORTH_SINGLE
     diagonal = np.empty(m)
     ground = np.empty(m)
     rhs = np.empty(m)
@@ -308,18 +398,37 @@ def scale(K, a, b, kappa, u, v, rows, columns, tol, allow_newton, probe, max_wor
             reads += 1.0
             continue
 
-        for i in range(n):
-            weights[i] = u[i] * u[i] / (rows[i] * (1.0 + kappa))
         shift = max(memory[SHIFT] * error, _LEAST_SHIFT)
         for j in range(m):
             ground[j] = (kappa + shift) * target[j]
             rhs[j] = target[j] - columns[j]
-        _diagonal(K, weights, v, columns, ground, diagonal, buffer)
         forcing = max(min(0.1, max(0.3 * error, 1e-6)), min(0.2 * tol / error, 1e-2))
-        steps = _solve(K, weights, v, columns, ground, diagonal, rhs, forcing, 600, work, buffer)
+        if use_single:
+            if is_normalised:
+                low, high = spread_of_ratio(v, v_scale)
+                row_low, row_high = spread_of_ratio(u, u_scale)
+                is_normalised = max(high, row_high) < 1e4 and min(low, row_low) > 1e-4
+            if not is_normalised:
+                normalise_stored(K, u, v, rows, single)
+                u_scale[:], v_scale[:], row_scale[:] = u, v, rows
+                is_normalised = True
+            steps = _single_precision_step(
+                single, u, v, rows, columns, u_scale, v_scale, row_scale, kappa, ground, diagonal, rhs, forcing, work,
+                buffer,
+            )  # fmt: skip
+            # Hard systems need the digits.
+            use_single = steps < _SINGLE_STEPS
+            reads += 0.5 * steps + 2.0
+        else:
+            for i in range(n):
+                weights[i] = u[i] * u[i] / (rows[i] * (1.0 + kappa))
+            _diagonal(K, weights, v, columns, ground, diagonal, image, buffer)
+            steps = _solve(
+                K, weights, v, columns, ground, diagonal, rhs, forcing, 600, work, scaled, image, buffer
+            )
+            reads += steps + 1.0
         counts[CG_STEPS] += steps
         counts[NEWTON_STEPS] += 1
-        reads += steps + 1.0
         direction = work[0]
         if kappa == 0.0:
             mean = dot(direction, b)
@@ -350,6 +459,7 @@ def scale(K, a, b, kappa, u, v, rows, columns, tol, allow_newton, probe, max_wor
                 accepted = True
                 break
             step = next_step(step, slope, slope_before, bracket, longest)
+        use_single = use_single and error_trial < 0.5 * error
         memory[SHIFT] = memory[SHIFT] * 4.0 if step < 0.3 * first else max(memory[SHIFT] * 0.3, 1e-9)
         if not accepted or not error_trial < 1e300:
             memory[FAILURES] += 1.0

@@ -103,6 +103,7 @@ class State:
         self.rows = np.empty(n)
         self.columns = np.empty(m)
         self.stored: np.ndarray | None = None
+        self.single = np.empty((0, 0), np.float32)
         self.last: tuple[np.ndarray, np.ndarray] | None = None
         self.kernel: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
@@ -142,6 +143,7 @@ class State:
         """An n x m array for a kernel; one for all stages, as fresh memory costs as much as a pass."""
         if self.stored is None:
             self.stored = np.empty(self.problem.cost.shape)
+            self.single = np.empty(self.problem.cost.shape, np.float32)
         return self.stored
 
     def targets(self) -> np.ndarray:
