@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -106,7 +107,7 @@ class Cost:
         Least and largest cost; for points estimated from some of the rows.
     """
 
-    source: object
+    source: Any
     shape: tuple[int, int]
     low: float
     high: float

@@ -5,11 +5,13 @@ While they work they yield iterates, so that a time limit or an interrupt keeps 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from . import scaling, support
 from .blocks import couple_parts
-from .state import State
+from .state import NOTHING, State
 
 # Shares of the mass that may be left out of a support: while annealing, and of the tolerance at the end.
 COARSE_SHARE = 0.015
@@ -68,7 +70,7 @@ def dense(
         u, v = np.ones(n), np.ones(m)
         if stored is not None:
             state.store_kernel(reg, share, stored, u)
-            K = stored
+            K: Any = stored
         else:
             state.normalise(reg)
             K = (*problem.cost.source, state.f.copy(), state.g.copy(), 1.0 / reg)
@@ -122,7 +124,7 @@ def sparse(state: State, reg: float, goal: float, *, last: bool, always: bool = 
     depth, extra, grows = coarse, 0.0, True
     best, fruitless, walks = np.inf, 0, 0
     for _ in range(_ATTEMPTS):
-        if state.wide is None or state.wide.reaches(state.f, state.g) < reg * (depth + extra):
+        if state.wide.reaches(state.f, state.g) < reg * (depth + extra):
             error = yield from _look_up(state, reg, depth, extra, goal, always)
             if error is None and extra > 0.0:
                 extra, grows = 0.0, False
@@ -157,13 +159,13 @@ def sparse(state: State, reg: float, goal: float, *, last: bool, always: bool = 
             walks = walks + 1 if status == support.MOVED else 0
             if walks >= _WALKS and couple_parts(state, active, reg, goal):
                 walks = 0
-                state.wide = None
+                state.wide = NOTHING
             elif walks > 0 and grows:
                 # A support that reaches further lets the potentials walk further before it is looked up again.
                 extra = 2.0 * extra + _REACH
             elif status == scaling.STUCK:
                 fruitless += 1
-                state.wide = None
+                state.wide = NOTHING
             continue
         walks = 0
         if not last:
@@ -177,7 +179,7 @@ def sparse(state: State, reg: float, goal: float, *, last: bool, always: bool = 
         if error <= goal:
             return True
         # What was left out matters: look at all entries again.
-        state.wide = None
+        state.wide = NOTHING
     return False
 
 

@@ -95,7 +95,7 @@ class Posed:
         """Whether all weights count, the costs are within so many times reg, and rounding is far below tol."""
         cost, reg = self.full.cost, self.full.reg
         near = cost.high - cost.low <= ratio * reg
-        return self.rows is None and near and 10.0 * _EPS * cost.size / reg <= 0.05 * tol
+        return bool(self.rows is None and near and 10.0 * _EPS * cost.size / reg <= 0.05 * tol)
 
     def value(self, f: np.ndarray, g: np.ndarray) -> float:
         """The dual value of potentials of the full problem."""
@@ -111,7 +111,7 @@ class Posed:
         if self.is_whole:
             return full
         scaled = replace(full, a=full.a / self.scale, b=full.b / self.scale)
-        if self.rows is None:
+        if self.rows is None or self.columns is None:
             return scaled
         a, b = scaled.a[self.rows], scaled.b[self.columns]
         if np.isinf(full.penalty):
@@ -134,7 +134,7 @@ class Posed:
         if self.is_whole:
             return f, g
         f = f + full.reg * np.log(self.scale)
-        if self.rows is None:
+        if self.rows is None or self.columns is None:
             return f, g
         all_f, all_g = np.full(full.a.shape, -np.inf), np.full(full.b.shape, -np.inf)
         all_f[self.rows], all_g[self.columns] = f, g

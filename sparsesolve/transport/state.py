@@ -57,6 +57,12 @@ class Support:
         return self.width - float((f - self.f).max() + (g - self.g).max())
 
 
+#: A support that holds nothing, and reaches nowhere.
+NOTHING = Support(
+    np.zeros(1, np.int64), np.empty(0, np.uint32), np.empty(0), -np.inf, np.zeros(1), np.zeros(1)
+)
+
+
 @dataclass(frozen=True)
 class Active:
     """The part of a wide support that matters now.
@@ -96,9 +102,9 @@ class State:
     dense_passes: int = 0
     density: float = 1.0
     engine: str = ""
-    wide: Support | None = None
+    wide: Support = NOTHING
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         n, m = self.problem.cost.shape
         self.rows = np.empty(n)
         self.columns = np.empty(m)
@@ -111,7 +117,7 @@ class State:
         """Potentials of a plan that depends on the costs alone."""
         n, m = self.problem.cost.shape
         self.f, self.g = np.full(n, self.problem.cost.low), np.zeros(m)
-        self.wide = None
+        self.wide = NOTHING
 
     @property
     def pairs(self) -> int:
@@ -212,11 +218,10 @@ class State:
         kept = problem.cost.each_chunk(task, self.columns)
         self.dense_passes += 1
         if min(kept) < 0:
-            self.wide = None
+            self.wide = NOTHING
             return None
-        self.wide = Support(
-            *_joined([parts[start] for start in sorted(parts)]), reg * depth, self.f.copy(), self.g.copy()
-        )
+        starts, indices, costs = _joined([parts[start] for start in sorted(parts)])
+        self.wide = Support(starts, indices, costs, reg * depth, self.f.copy(), self.g.copy())
         self.density = self.wide.size / self.pairs
         return self.error()
 
@@ -275,7 +280,7 @@ class State:
         return dict(zip(_COUNTS, self.counts.tolist(), strict=True))
 
 
-def _joined(parts):
+def _joined(parts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if len(parts) == 1:
         return parts[0]
     starts = [parts[0][0]]
