@@ -69,7 +69,7 @@ def _solve_directly(costs, a, b, reg, tol, f, g, errors, start, stop):
         store_kernel(
             cost, a[problem], 0.0, f[problem], g[problem], reg, 0.0, share, K, u, rows, columns, 0, n
         )
-        counts, memory = np.zeros(5, np.int64), np.zeros(6)
+        counts, memory = np.zeros(5, np.int64), np.zeros(7)
         memory[scaling.SHIFT] = 1e-8
         status, error = scaling.scale(
             K, single, a[problem], b[problem], 0.0, u, v, rows, columns, tol, True, 0.0, _WORK, counts, memory

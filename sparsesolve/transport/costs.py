@@ -105,12 +105,20 @@ class Cost:
     shape : tuple of int
     low, high : float
         Least and largest cost; for points estimated from some of the rows.
+    points : PointCloudCost, optional
+        Where the costs come from: a pickle holds these, and not the matrix.
     """
 
     source: Any
     shape: tuple[int, int]
     low: float
     high: float
+    points: PointCloudCost | None = None
+
+    def __reduce__(self):
+        if self.points is not None:
+            return of_points, (self.points, self.is_stored)
+        return Cost, (self.source, self.shape, self.low, self.high)
 
     @property
     def is_stored(self) -> bool:
@@ -166,13 +174,16 @@ def from_matrix(C: np.ndarray) -> Cost:
     return Cost(C, C.shape, float(C.min()), float(C.max()))
 
 
-def from_points(points: PointCloudCost) -> Cost:
-    """Points; the range of their costs is looked up in some rows."""
+def of_points(points: PointCloudCost, stored: bool) -> Cost:
+    """Points, their costs stored as a matrix or not; if not, the range of the costs is looked up in some rows."""
     source = points._source
+    if stored:
+        C = Cost(source, points.shape, 0.0, 0.0).matrix()
+        return Cost(C, C.shape, float(C.min()), float(C.max()), points)
     picked = np.linspace(0, points.shape[0] - 1, min(_SAMPLED_ROWS, points.shape[0])).astype(np.int64)
     row = np.empty(points.shape[1])
     low, high = np.inf, -np.inf
     for i in picked:
         elementary.point_costs(points.X[i], source[1], source[2], row)
         low, high = min(low, row.min()), max(high, row.max())
-    return Cost(source, points.shape, float(low), float(high))
+    return Cost(source, points.shape, float(low), float(high), points)

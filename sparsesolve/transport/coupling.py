@@ -39,6 +39,10 @@ class Coupling:
     def __getstate__(self):
         return self.__dict__ | {"_kernel": None}
 
+    def forget_kernel(self) -> None:
+        """Let go of the engine's kernel, and of its memory."""
+        self._kernel = None
+
     @property
     def shape(self) -> tuple[int, int]:
         """Numbers of sources and targets."""
@@ -252,9 +256,11 @@ def _log(factors):
 
 
 def _divergence(p, q):
-    from scipy.special import kl_div
-
-    return kl_div(p, q).sum()
+    """Sum of p log(p / q) - p + q, whose terms would cancel where p is near q."""
+    excess = np.divide(p - q, q, out=np.zeros_like(q), where=q > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(p > 0, (1.0 + excess) * np.log1p(excess) - excess, 1.0)
+    return float(q @ terms)
 
 
 def _northwest(rows, columns):

@@ -91,15 +91,6 @@ def dot(x, y):
 
 
 @finite_kernel
-def l1_distance(x, y):
-    """Sum of |x_j - y_j|."""
-    total = 0.0
-    for j in range(x.shape[0]):
-        total += abs(x[j] - y[j])
-    return total
-
-
-@finite_kernel
 def spread(x):
     """Least and largest entry."""
     low, high = 1e300, -1e300

@@ -10,7 +10,8 @@ Sinkhorn's method, then Newton steps in which only the largest entries P_ij of t
     -(eta [[diag(P 1), P], [P', diag(P' 1)]] + v v')
 
 are kept off its diagonal. Here x = f + reg and y = g, so that the plan is exp((f_i + g_j - C_ij) / reg); and Newton
-steps are computed in units of reg, so that no eta is left but in front of v v'.
+steps are computed in units of reg, so that no eta is left but in front of v v'. The paper's value is greater by reg,
+as its problem lacks the term -reg sum(P).
 """
 
 from __future__ import annotations
@@ -62,7 +63,6 @@ class _Problem:
 
     def __init__(self, C: np.ndarray, a: np.ndarray, b: np.ndarray, reg: float):
         self.C, self.a, self.b, self.reg = C, a, b, float(reg)
-        self.mass = float(a.sum())
         # One for the paper's costs, from 0 to 1; for others what makes the steps the same in all units.
         self.weight = 1.0 / max(float(C.max() - C.min()), self.reg)
         self.evaluations = 0
@@ -70,9 +70,9 @@ class _Problem:
     def at(self, f: np.ndarray, g: np.ndarray, plan: np.ndarray) -> _Point:
         """The point of these potentials; `plan` is overwritten."""
         rows, columns = np.empty_like(f), np.empty_like(g)
-        excess = _fill_plan(self.C, f, g, self.reg, plan, rows, columns) - self.mass
+        mass = _fill_plan(self.C, f, g, self.reg, plan, rows, columns)
         self.evaluations += 1
-        return _Point(f, g, plan, rows, columns, float(self.a @ f + self.b @ g) - self.reg * excess)
+        return _Point(f, g, plan, rows, columns, float(self.a @ f + self.b @ g) - self.reg * mass)
 
     def error(self, point: _Point) -> float:
         """L1 distance of the plan's marginals from a and b."""
@@ -148,17 +148,18 @@ def paper(
         N1 in the paper, which takes 700 for L1 costs.
     density : float, optional
         Share of the plan's entries that the Hessian keeps, lambda in the paper; 1 and more keep all. By default
-        1/n + 1/m, which is the paper's 2/n for square costs: as many entries as an unregularised plan has. The paper
+        2/n + 2/m: the paper's 2/n, read as that of the two off-diagonal blocks in a matrix of n^2 entries. Measured on
+        random assignments of n = 500 it takes 11 Newton steps in the median; half as many entries take 54. The paper
         takes 15/n for L1 costs.
 
     Yields
     ------
     Iterate
         One for each sweep and each Newton step. ``solution`` is (f, g), ``certificate`` the L1 marginal error,
-        ``objective`` the value of the dual problem. ``extras``: ``engine`` ("paper-sinkhorn" or "paper-newton"),
-        ``reg``, ``density`` (of the entries used in the step; more than asked for where entries are tied), and the
-        running totals ``sweeps``, ``newton_steps``, ``cg_steps``, ``evaluations`` (of the line searches) and
-        ``dense_passes``.
+        ``objective`` the value of the dual of <C, P> + reg sum(P log P - P). ``extras``: ``engine``
+        ("paper-sinkhorn" or "paper-newton"), ``reg``, ``density`` (of the entries used in the step; more than asked
+        for where entries are tied), and the running totals ``sweeps``, ``newton_steps``, ``cg_steps``,
+        ``evaluations`` (of the line searches) and ``dense_passes``.
 
     Returns
     -------
@@ -178,8 +179,8 @@ def paper(
     arrays.
 
     Left open by the paper, and chosen here: the potentials are moved to where the augmentation vanishes before the
-    first Newton step, and its weight is in units of the costs' range; systems are scaled by their diagonal and solved to
-    a relative residual of 1e-6; sums far below their weight get a share of it on the diagonal.
+    first Newton step, and its weight is in units of the costs' range; systems are scaled by their diagonal and solved
+    to a relative residual of 1e-6; sums far below their weight get a share of it on the diagonal.
 
     References
     ----------
@@ -188,7 +189,7 @@ def paper(
     """
     n, m = C.shape
     sinkhorn_sweeps = check_count("sinkhorn_sweeps", sinkhorn_sweeps, minimum=0)
-    density = 1.0 / n + 1.0 / m if density is None else check_real("density", density, above=0)
+    density = 2.0 / n + 2.0 / m if density is None else check_real("density", density, above=0)
     n_kept = min(math.ceil(density * n * m), n * m)
     problem = _Problem(C, a, b, reg)
     totals = {"sweeps": 0, "newton_steps": 0, "cg_steps": 0, "evaluations": 0}

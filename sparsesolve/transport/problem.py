@@ -239,6 +239,4 @@ def _cost_of_matrix(name, C):
 
 
 def _cost_of_points(points):
-    if points.shape[0] * points.shape[1] <= _STORED_PAIRS:
-        return costs.from_matrix(points.toarray())
-    return costs.from_points(points)
+    return costs.of_points(points, stored=points.shape[0] * points.shape[1] <= _STORED_PAIRS)

@@ -22,12 +22,12 @@ DONE, OUT_OF_RANGE, STUCK, HOPELESS, UNFINISHED = range(5)
 #: Places in the counts.
 SWEEPS, NEWTON_STEPS, CG_STEPS, EVALUATIONS, FACTORISATIONS = range(5)
 #: Places in the memory between calls.
-NEWTON_MODE, LAST_ERROR, SHIFT, FAILURES, STARVED_SWEEPS, SWEEPS_DONE = range(6)
+NEWTON_MODE, LAST_ERROR, SHIFT, FAILURES, STARVED_SWEEPS, SWEEPS_DONE, IDLE_SWEEPS = range(7)
 
 
 def new_memory():
     """Memory for the first call."""
-    memory = np.zeros(6)
+    memory = np.zeros(7)
     memory[SHIFT] = 1e-8
     return memory
 
@@ -39,6 +39,8 @@ _LEAST_SHIFT = 1e-14
 _WORTH_SINGLE = 1 << 14
 _SINGLE_STEPS = 60
 _LEAST_SHARE = 1e-12
+# Sweeps that may fail to lower the error.
+_IDLE_SWEEPS = 30.0
 # A step that moves the potentials by less, in units of reg, and does not lower the error, leads nowhere.
 STILL = 0.1
 
@@ -394,6 +396,10 @@ def scale(K, single, a, b, kappa, u, v, rows, columns, tol, allow_newton, probe,
             for j in range(m):
                 error += abs(columns[j] - target[j])
             memory[SWEEPS_DONE] += 1.0
+            # The error of sweeps never rises, but by rounding.
+            memory[IDLE_SWEEPS] += 1.0 if error >= memory[LAST_ERROR] and kappa == 0.0 else 0.0
+            if memory[IDLE_SWEEPS] > _IDLE_SWEEPS:
+                return STUCK, error
             counts[SWEEPS] += 1
             reads += 1.0
             continue

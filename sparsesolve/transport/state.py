@@ -19,6 +19,8 @@ COUNTED = (*_COUNTS, "dense_passes")
 UNMEASURED = 2.0
 # Entries of a support at most, where the cost is not stored: 12 bytes each.
 _MOST_ENTRIES = 1 << 24
+# No engine aims lower, relative to the mass.
+_LEAST_GOAL = 1e-16
 # Nothing below this share of the mass is looked for.
 _LEAST_SHARE = 1e-19
 
@@ -110,6 +112,7 @@ class State:
         self.columns = np.empty(m)
         self.stored: np.ndarray | None = None
         self.single = np.empty((0, 0), np.float32)
+        self.best_error = np.inf
         self.last: tuple[np.ndarray, np.ndarray] | None = None
         self.kernel: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
@@ -139,7 +142,11 @@ class State:
     def goal(self) -> float:
         """Error that the engines aim at, so that with rounding it is within the tolerance."""
         share = 0.95 if self.problem.least_rounding <= 0.02 * self.tol else 0.5
-        return share * self.tol * self.problem.mass
+        return max(share * self.tol, _LEAST_GOAL) * self.problem.mass
+
+    def is_exhausted(self) -> bool:
+        """Whether an error was reached that rounding alone can make."""
+        return self.best_error <= self.problem.rounding(self.f, self.g) * self.problem.mass
 
     def depth(self, share: float) -> float:
         """-log of the plan entry, below which entries make no more than this share of the mass together."""
@@ -245,6 +252,8 @@ class State:
     def iterate(self, reg: float, error: float, goes_on: bool = False) -> Iterate:
         """What the driver sees: the potentials, and their error where it is one of the final problem."""
         measured = reg == self.problem.reg and np.isfinite(error)
+        if measured:
+            self.best_error = min(self.best_error, error)
         certificate = self._certificate(error) if measured else UNMEASURED
         extras = {
             "reg": reg,
