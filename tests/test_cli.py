@@ -15,7 +15,10 @@ import sparsesolve
 from sparsesolve.cli import main
 from sparsesolve.cli.kernels import cache_folders, kernels
 from sparsesolve.cli.progress import progress_bar
+from sparsesolve.cli.rows import Stage
+from sparsesolve.cli.rows.colour_transfer import colour_transfer
 from sparsesolve.cli.table import format_table
+from sparsesolve.datasets import hard_transport_problems, make_assignment_problem
 
 
 def test_doctor_reports_versions_and_the_choice(capsys):
@@ -62,6 +65,16 @@ def test_warmup_leaves_nothing_to_compile(capsys):
     for solver in ("auto", "gram", "cqrrt", "spir", "fossils", "sketch-and-solve", "direct"):
         sparsesolve.SketchedLinearRegression(solver=solver, random_state=0).fit(A, b)
     assert in_memory() == ready
+    for problem in hard_transport_problems(10, random_state=0):
+        result = sparsesolve.entropic_transport(problem.a, problem.b, problem.cost, problem.reg, max_iter=100)
+        assert result.solution.dual_gap >= 0
+    cost, a, b = make_assignment_problem(50, random_state=0)
+    for reg in (1e-1, 1e-3):
+        for solver in ("sinkhorn", "newton-dense", "newton-sparse", "paper"):
+            sparsesolve.entropic_transport(
+                a, b, np.asfortranarray(cost, np.float32), reg, solver=solver, tol=1e-2
+            )
+    assert in_memory() == ready
 
 
 def test_read_only_package_keeps_kernels_in_the_users_cache(tmp_path, full):
@@ -91,16 +104,29 @@ def test_tour(form, capsys, tmp_path):
     assert main(["tour", *form, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     table = printed.partition("\n\n")[0].splitlines()
-    assert len(table) == 4
-    exact, sketched = table[2:]
+    assert len(table) == 5
+    exact, sketched, moved = table[2:]
     assert float(re.search(r"backward error ([0-9.e+-]+)", exact)[1]) < 2.3e-16
     assert float(re.search(r"([0-9.]+) digits", exact)[1]) > 11
     # The simultaneous bars hold with 95 % probability; the seed is fixed.
     assert re.search(r"(\d+) of \1 inside the bars", sketched)
+    assert float(re.search(r"marginal error ([0-9.e+-]+)", moved)[1]) <= 1e-9
+    assert float(re.search(r"plans differ by ([0-9.e+-]+)", moved)[1]) < 1e-7
     named = [Path(line.strip()) for line in printed.splitlines() if line.strip().endswith(".png")]
     assert sorted(named) == sorted(out.iterdir())
-    assert len(named) == 3
+    assert len(named) == 5
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in named)
+
+
+def test_tour_says_when_the_reference_was_stopped(monkeypatch, tmp_path):
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("PIL")
+    monkeypatch.setattr("sparsesolve.cli.rows.colour_transfer._PATIENCE", 1e-9)
+    stage = Stage(tmp_path, report=lambda text: None, quick=True)
+    row = colour_transfer(stage)
+    assert re.fullmatch(r"numpy Sinkhorn, stopped at [0-9e.+-]+", row.reference)
+    assert row.agreement == "reference not converged"
+    assert any("Plain Sinkhorn did" in note for note in stage.notes)
 
 
 def test_progress_is_logged_where_rich_is_missing(monkeypatch, caplog):

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 # Importing these rooms imports every module that has kernels.
-_ROOMS = ("sketch", "regression")
+_ROOMS = ("sketch", "regression", "transport")
 
 
 def kernels() -> Iterator[tuple[str, Any]]:
-    """Yield the name and the numba dispatcher of each kernel of the package, once."""
+    """Yield the name and the numba dispatcher of each kernel of the package, once.
+
+    Those that only ever become part of others, and are never compiled themselves, are left out.
+    """
     from numba.core.dispatcher import Dispatcher
 
     for room in _ROOMS:
@@ -21,7 +24,9 @@ def kernels() -> Iterator[tuple[str, Any]]:
     for name, module in sorted(sys.modules.items()):
         if name.startswith("sparsesolve."):
             for attribute, value in vars(module).items():
-                if isinstance(value, Dispatcher) and value.py_func.__module__ == name:
+                if not isinstance(value, Dispatcher) or value.py_func.__module__ != name:
+                    continue
+                if value.targetoptions.get("inline") != "always":
                     yield f"{name}.{attribute}", value
 
 

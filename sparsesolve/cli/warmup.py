@@ -18,6 +18,8 @@ from .progress import progress_bar
 from .table import format_seconds
 
 _ROWS, _COLUMNS = 1024, 20
+# Points of a transport problem: so many that their costs are not stored, but computed in every pass.
+_POINTS = 4100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,12 +50,17 @@ def _steps() -> Iterator[tuple[str, Callable[[], object]]]:
     """Everything that compiles a kernel, with a name."""
     from ..regression.options import SKETCHES, SOLVERS
     from ..sketch import from_name
+    from ..transport.options import SOLVERS as TRANSPORT_SOLVERS
 
     for kind, A in _matrices().items():
         for name in SKETCHES:
             yield f"sketch {name}, {kind}", partial(_use, from_name(name, 64, 0), A)
         for solver in SOLVERS:
             yield f"solver {solver}, {kind}", partial(_fit, A, solver)
+    for solver in TRANSPORT_SOLVERS:
+        yield f"transport {solver}", partial(_transport, solver)
+    yield "transport of a batch", _transport_batch
+    yield "transport of points", _transport_points
 
 
 def _matrices() -> dict[str, object]:
@@ -87,3 +94,48 @@ def _fit(A, solver: str) -> None:
         warnings.simplefilter("ignore")  # whether these problems converge is of no interest here
         lstsq(A, targets[:, 0], **options)
         lstsq(A, targets, fit_intercept=True, sample_weight=np.ones(A.shape[0]), **options)
+
+
+def _transport(solver: str) -> None:
+    from ..datasets import make_block_transport, make_point_clouds
+    from ..transport import entropic_transport
+
+    clouds = make_point_clouds(100, 90, random_state=0).problem()
+    blocks = make_block_transport(random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for (C, a, b), reg in ((clouds, 0.1), (clouds, 1e-3), (blocks, 1e-3), (clouds, 1e-5)):
+            for penalty in (None,) if solver == "paper" else (None, 1.0):
+                result = entropic_transport(
+                    a, b, C, reg, solver=solver, marginal_penalty=penalty, max_iter=40
+                )
+                _ask_all(result.solution)
+
+
+def _transport_batch() -> None:
+    from ..transport import entropic_transport_batch
+
+    costs = np.random.default_rng(0).random((3, 20, 30))
+    entropic_transport_batch(np.full(20, 1 / 20), np.full(30, 1 / 30), costs, 0.05).solution.dense_plans()
+
+
+def _transport_points() -> None:
+    from ..transport import SinkhornNewtonSparse
+
+    X = np.random.default_rng(0).standard_normal((_POINTS, 2))
+    weights = np.full(_POINTS, 1.0 / _POINTS)
+    weights[0] = 1e-30  # is left out, and gets its potential at the end
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for solver, reg in (("sinkhorn", 10.0), ("newton-sparse", 0.03)):
+            model = SinkhornNewtonSparse(reg=reg, solver=solver, tol=1e-2, max_iter=5).fit(
+                X, X + 1.0, weights, weights
+            )
+        model.transform(X[:100])
+        _ask_all(model.result_.solution)
+
+
+def _ask_all(solution) -> None:
+    """Everything that is computed on demand."""
+    solution.dense_plan(), solution.plan, solution.cost, solution.dual_gap
+    solution.grad_cost()

@@ -2,5 +2,6 @@
 
 from .coefficients import CoefficientDisplay
 from .convergence import ConvergenceDisplay
+from .transport import TransportPlanDisplay
 
-__all__ = ["CoefficientDisplay", "ConvergenceDisplay"]
+__all__ = ["CoefficientDisplay", "ConvergenceDisplay", "TransportPlanDisplay"]

@@ -1,0 +1,21 @@
+"""What the pages of the documentation show is what happens."""
+
+import doctest
+from pathlib import Path
+
+import pytest
+
+_PAGES = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.stem)
+def test_sessions_of_a_page_come_out_as_printed(page):
+    # The end of a fenced block would be taken for output.
+    text = page.read_text(encoding="utf-8").replace("\n```", "\n\n")
+    session = doctest.DocTestParser().get_doctest(text, {}, page.stem, str(page), 0)
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    assert runner.run(session).failed == 0
+
+
+def test_there_are_sessions_to_run():
+    assert any(">>> " in page.read_text(encoding="utf-8") for page in _PAGES)
