@@ -20,7 +20,17 @@ _HOMES = {
     "lstsq": "regression",
 }
 #: Public modules.
-_ROOMS = ("backends", "datasets", "exceptions", "metrics", "plotting", "reference", "regression", "sketch", "transport")
+_ROOMS = (
+    "backends",
+    "datasets",
+    "exceptions",
+    "metrics",
+    "plotting",
+    "reference",
+    "regression",
+    "sketch",
+    "transport",
+)
 
 __all__ = sorted([*_HOMES, *_ROOMS])
 
