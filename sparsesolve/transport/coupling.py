@@ -93,10 +93,8 @@ class Coupling:
         """L1 distance of both marginals from what they should be, relative to the mass."""
         rows, columns, _ = self._marginals(self.f, self.g)
         row_targets, column_targets = self._targets()
-        return (
-            float(np.abs(rows - row_targets).sum() + np.abs(columns - column_targets).sum())
-            / self.problem.mass
-        )
+        distance = np.abs(rows - row_targets).sum() + np.abs(columns - column_targets).sum()
+        return float(distance / self.problem.mass)
 
     @cached_property
     def dual_gap(self) -> float:

@@ -214,7 +214,7 @@ def solve(posed: Posed, options: Options, start=None, callback=None, verbose=Fal
     solution = TransportSolution(
         (f, g), best.certificate, value, str(best.extras["engine"]), counts, coupling
     )
-    certificate = {"marginal_error": best.certificate}
+    certificate = {"marginal_error": float(best.certificate)}
     if status is not Status.CONVERGED and not warned:
         warn_caller(
             f"{status.name}: the marginal error is {best.certificate:.1e}, above tol={tol:.1e}. {status.help}"
