@@ -12,6 +12,8 @@ __version__ = "0.1.0.dev0"
 
 #: Public names, and the modules that define them.
 _HOMES = {
+    "BCDClassifier": "coordinate",
+    "BCDRegressor": "coordinate",
     "Result": "result",
     "SinkhornNewtonSparse": "transport",
     "SketchedLinearRegression": "regression",
@@ -22,6 +24,7 @@ _HOMES = {
 #: Public modules.
 _ROOMS = (
     "backends",
+    "coordinate",
     "datasets",
     "exceptions",
     "metrics",

@@ -3,7 +3,6 @@
 from .batch import BatchSolution, entropic_transport_batch
 from .costs import PointCloudCost
 from .coupling import Coupling
-from .estimator import SinkhornNewtonSparse
 from .solver import TransportSolution, entropic_transport
 
 __all__ = [
@@ -15,3 +14,12 @@ __all__ = [
     "entropic_transport",
     "entropic_transport_batch",
 ]
+
+
+def __getattr__(name: str):
+    # scikit-learn takes seconds to import: the functions above work without it.
+    if name == "SinkhornNewtonSparse":
+        from .estimator import SinkhornNewtonSparse
+
+        return SinkhornNewtonSparse
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

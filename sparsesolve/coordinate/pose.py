@@ -1,0 +1,128 @@
+"""From data and parameters to a model in a good range of numbers, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse
+
+from ..operators import as_column_matrix
+from .group_inner import GroupInner
+from .group_model import GroupModel
+from .inner import choose_inner
+from .losses import Loss
+from .model import LinearModel
+from .working_set import Inner, Model
+
+#: Powers of two within which squares and sums of data neither overflow nor vanish.
+_SAFE_EXPONENT = 200
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A model, and how its answer is turned into that of the data.
+
+    Attributes
+    ----------
+    model : LinearModel or GroupModel
+    make_inner : callable
+        The model to what its working sets are handed to.
+    order : ndarray of int, shape (n_features,)
+        The model's columns among those of the data.
+    x_scale, y_scale : float
+        Powers of two that the data were divided by.
+    total_weight : float
+        What the objective of the model is to be divided by, to be a mean.
+    """
+
+    model: Model
+    make_inner: Callable[..., Inner]
+    order: np.ndarray
+    x_scale: float
+    y_scale: float
+    total_weight: float
+
+    def lift(self, w: np.ndarray, intercept: float) -> tuple[np.ndarray, float]:
+        """Coefficients and intercept for the data as they were given."""
+        coef = np.empty_like(w)
+        coef[self.order] = w * (self.y_scale / self.x_scale)
+        return coef, intercept * self.y_scale
+
+    def lower(self, coef: np.ndarray, intercept: float) -> tuple[np.ndarray, float]:
+        """Coefficients and intercept of the model."""
+        return coef[self.order] * (self.x_scale / self.y_scale), intercept / self.y_scale
+
+    def objective(self, value: float) -> float:
+        """The mean loss with its penalty, for the data as they were given."""
+        return value * self.y_scale**2 / self.total_weight
+
+    def scaled(self, factor: float) -> Posed:
+        """The same data with all penalties times a factor."""
+        return replace(self, model=self.model.scaled(factor))
+
+    def largest_penalty_factor(self) -> float:
+        """The factor of the penalties from which on every coefficient is zero; infinity if there is no l1 penalty."""
+        model = self.model
+        units = np.flatnonzero(model.unit_norms > 0.0)
+        point = model.evaluate(np.zeros(self.order.size), 0.0, units)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = point.sizes / model.unit_l1[units]
+        return float(np.nanmax(ratios, initial=0.0))
+
+
+def pose(X, y, loss: Loss, l1, l2, *, sample_weight=None, positive=False, fit_intercept=True) -> Posed:
+    """Drop samples of weight zero, and scale what is out of range.
+
+    The objective is the weighted mean of the losses, plus ``sum_j l1_j |w_j| + l2_j w_j^2 / 2``; l1 and l2 are
+    numbers or arrays of shape (n_features,).
+    """
+    X, y, weights, x_scale, y_scale = _prepared(X, y, loss, sample_weight)
+    total = float(weights.sum())
+    columns = np.ones(X.shape[1])
+    model = LinearModel(
+        as_column_matrix(X),
+        y,
+        weights,
+        loss,
+        columns * l1 * (total / x_scale / y_scale),
+        columns * l2 * (total / x_scale**2),
+        positive,
+        fit_intercept,
+    )
+    return Posed(model, choose_inner, np.arange(X.shape[1]), x_scale, y_scale, total)
+
+
+def pose_groups(X, y, loss: Loss, groups, strengths, *, sample_weight=None, fit_intercept=True) -> Posed:
+    """The same for the penalty ``sum_g strengths_g |w_g|``; groups is a list of arrays of column numbers."""
+    X, y, weights, x_scale, y_scale = _prepared(X, y, loss, sample_weight)
+    total = float(weights.sum())
+    order = np.concatenate(groups)
+    matrix = as_column_matrix(X)
+    if not np.array_equal(order, np.arange(order.size)):
+        matrix = matrix.select(order)
+    zeros = np.zeros(order.size)
+    linear = LinearModel(matrix, y, weights, loss, zeros, zeros, False, fit_intercept)
+    starts = np.concatenate([[0], np.cumsum([len(group) for group in groups])])
+    model = GroupModel(linear, starts, strengths * (total / x_scale / y_scale))
+    return Posed(model, GroupInner, order, x_scale, y_scale, total)
+
+
+def _prepared(X, y, loss, sample_weight):
+    """Samples of positive weight, with data and weights in range, and the powers of two they were divided by."""
+    weights = np.ones(y.size) if sample_weight is None else sample_weight
+    if not weights.all():
+        kept = weights > 0.0
+        X, y, weights = X[kept], y[kept], weights[kept]
+    x_scale = _power_of_two(X.data if scipy.sparse.issparse(X) else X)
+    y_scale = _power_of_two(y) if loss.is_quadratic else 1.0
+    X = X if x_scale == 1.0 else X * (1.0 / x_scale)
+    return X, y / y_scale, weights / weights.max(), x_scale, y_scale
+
+
+def _power_of_two(values) -> float:
+    """The size of the largest entry, as a power of two, if it is far from 1; else 1."""
+    largest = max(abs(float(values.max(initial=0.0))), abs(float(values.min(initial=0.0))))
+    exponent = int(np.frexp(largest)[1]) if largest > 0.0 else 0
+    return float(np.ldexp(1.0, exponent)) if abs(exponent) > _SAFE_EXPONENT else 1.0
