@@ -34,7 +34,7 @@ class _SparseLinear(CallbackSupport, BaseEstimator):
             ensure_all_finite=False,
             ensure_2d=True,
         )
-        return check_matrix("X", X)
+        return check_matrix("X", X, check_finite=not reset)  # a fit sees from its own sums whether X is finite
 
     def _solve(self, X, posed):
         start = None

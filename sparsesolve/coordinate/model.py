@@ -63,8 +63,13 @@ class LinearModel:
         return self._moments[1]
 
     @cached_property
+    def raw_moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted sums of the columns, and of their squares."""
+        return moments(self.X, self.weights)
+
+    @cached_property
     def _moments(self):
-        sums, squares = moments(self.X, self.weights)
+        sums, squares = self.raw_moments
         if not self.fit_intercept:
             return np.zeros_like(sums), np.sqrt(squares)
         total = self.weights.sum()

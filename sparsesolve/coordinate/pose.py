@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from ..operators import as_column_matrix
+from ..validation import check_matrix
 from .group_inner import GroupInner
 from .group_model import GroupModel
 from .inner import choose_inner
@@ -18,6 +19,8 @@ from .working_set import Inner, Model
 
 #: Powers of two within which squares and sums of data neither overflow nor vanish.
 _SAFE_EXPONENT = 200
+#: The least sum of squares, and one over the largest, that is taken to be in range at once.
+_SMALLEST_SQUARE = 2.0 ** (-2 * _SAFE_EXPONENT)
 
 
 @dataclass(frozen=True)
@@ -78,47 +81,59 @@ def pose(X, y, loss: Loss, l1, l2, *, sample_weight=None, positive=False, fit_in
     The objective is the weighted mean of the losses, plus ``sum_j l1_j |w_j| + l2_j w_j^2 / 2``; l1 and l2 are
     numbers or arrays of shape (n_features,).
     """
-    X, y, weights, x_scale, y_scale = _prepared(X, y, loss, sample_weight)
-    total = float(weights.sum())
     columns = np.ones(X.shape[1])
-    model = LinearModel(
-        as_column_matrix(X),
-        y,
-        weights,
-        loss,
-        columns * l1 * (total / x_scale / y_scale),
-        columns * l2 * (total / x_scale**2),
-        positive,
-        fit_intercept,
-    )
-    return Posed(model, choose_inner, np.arange(X.shape[1]), x_scale, y_scale, total)
+
+    def build(matrix, y, weights, x_scale, y_scale):
+        total = weights.sum()
+        strengths = columns * l1 * (total / x_scale / y_scale), columns * l2 * (total / x_scale**2)
+        return LinearModel(matrix, y, weights, loss, *strengths, positive, fit_intercept)
+
+    model, x_scale, y_scale = _in_range(X, y, loss, sample_weight, np.arange(columns.size), build)
+    return Posed(model, choose_inner, np.arange(columns.size), x_scale, y_scale, float(model.weights.sum()))
 
 
 def pose_groups(X, y, loss: Loss, groups, strengths, *, sample_weight=None, fit_intercept=True) -> Posed:
     """The same for the penalty ``sum_g strengths_g |w_g|``; groups is a list of arrays of column numbers."""
-    X, y, weights, x_scale, y_scale = _prepared(X, y, loss, sample_weight)
-    total = float(weights.sum())
     order = np.concatenate(groups)
-    matrix = as_column_matrix(X)
-    if not np.array_equal(order, np.arange(order.size)):
-        matrix = matrix.select(order)
     zeros = np.zeros(order.size)
-    linear = LinearModel(matrix, y, weights, loss, zeros, zeros, False, fit_intercept)
+
+    def build(matrix, y, weights, x_scale, y_scale):
+        return LinearModel(matrix, y, weights, loss, zeros, zeros, False, fit_intercept)
+
+    linear, x_scale, y_scale = _in_range(X, y, loss, sample_weight, order, build)
+    total = float(linear.weights.sum())
     starts = np.concatenate([[0], np.cumsum([len(group) for group in groups])])
     model = GroupModel(linear, starts, strengths * (total / x_scale / y_scale))
     return Posed(model, GroupInner, order, x_scale, y_scale, total)
 
 
-def _prepared(X, y, loss, sample_weight):
-    """Samples of positive weight, with data and weights in range, and the powers of two they were divided by."""
+def _in_range(X, y, loss, sample_weight, order, build):
+    """A linear model of samples of positive weight, and the powers of two by which X and y were divided.
+
+    The columns' squares, which are needed anyway, say whether X is finite and in range: it is not read twice.
+    """
     weights = np.ones(y.size) if sample_weight is None else sample_weight
     if not weights.all():
+        check_matrix("X", X)
         kept = weights > 0.0
         X, y, weights = X[kept], y[kept], weights[kept]
-    x_scale = _power_of_two(X.data if scipy.sparse.issparse(X) else X)
+    weights = weights / weights.max()
     y_scale = _power_of_two(y) if loss.is_quadratic else 1.0
-    X = X if x_scale == 1.0 else X * (1.0 / x_scale)
-    return X, y / y_scale, weights / weights.max(), x_scale, y_scale
+    y = y / y_scale
+    model = build(_ordered(as_column_matrix(X), order), y, weights, 1.0, y_scale)
+    largest = float(model.raw_moments[1].max(initial=0.0))
+    if _SMALLEST_SQUARE < largest < 1.0 / _SMALLEST_SQUARE:
+        return model, 1.0, y_scale
+    check_matrix("X", X)
+    x_scale = _power_of_two(X.data if scipy.sparse.issparse(X) else X)
+    if x_scale == 1.0:
+        return model, 1.0, y_scale
+    matrix = _ordered(as_column_matrix(X * (1.0 / x_scale)), order)
+    return build(matrix, y, weights, x_scale, y_scale), x_scale, y_scale
+
+
+def _ordered(matrix, order):
+    return matrix if np.array_equal(order, np.arange(order.size)) else matrix.select(order)
 
 
 def _power_of_two(values) -> float:

@@ -73,6 +73,8 @@ def product(X: ColumnMatrix, w: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 def moments(X: ColumnMatrix, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weighted sums of every column, and of its squares."""
+    if (weights == 1.0).all():
+        return _plain_moments(X.parts[0], X.parts[2]) if X.is_sparse else _plain_row_moments(X.parts[0])
     return _moments(X.parts, X.shape[1], weights)
 
 
@@ -242,6 +244,33 @@ def _moments(parts, n_columns, weights):
     for j in range(n_columns):  # both while the column is in cache
         sums[j] = column_dot(parts, j, weights)
         squares[j] = column_square(parts, j, weights)
+    return sums, squares
+
+
+@reduction_kernel
+def _plain_row_moments(A):
+    """For weights of one, which then need not be read."""
+    sums, squares = np.empty(A.shape[0]), np.empty(A.shape[0])
+    for i in range(A.shape[0]):
+        total, square = 0.0, 0.0
+        for j in range(A.shape[1]):
+            total += A[i, j]
+            square += A[i, j] * A[i, j]
+        sums[i], squares[i] = total, square
+    return sums, squares
+
+
+@reduction_kernel
+def _plain_moments(data, starts):
+    """The same for sparse columns."""
+    n_columns = starts.size - 1
+    sums, squares = np.empty(n_columns), np.empty(n_columns)
+    for j in range(n_columns):
+        total, square = 0.0, 0.0
+        for t in range(starts[j], starts[j + 1]):
+            total += data[t]
+            square += data[t] * data[t]
+        sums[j], squares[j] = total, square
     return sums, squares
 
 
