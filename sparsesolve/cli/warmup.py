@@ -61,6 +61,9 @@ def _steps() -> Iterator[tuple[str, Callable[[], object]]]:
         yield f"transport {solver}", partial(_transport, solver)
     yield "transport of a batch", _transport_batch
     yield "transport of points", _transport_points
+    for sparse in (False, True):
+        for loss in ("squared", "poisson"):
+            yield f"linear models, {loss}, {'sparse' if sparse else 'dense'}", partial(_linear_models, loss, sparse)
 
 
 def _matrices() -> dict[str, object]:
@@ -133,6 +136,26 @@ def _transport_points() -> None:
             )
         model.transform(X[:100])
         _ask_all(model.result_.solution)
+
+
+def _linear_models(loss: str, sparse: bool) -> None:
+    """Every inner solver of sparse linear models, in both precisions."""
+    import scipy.sparse
+
+    from ..coordinate import BCDRegressor
+
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 60))
+    X[:, 1] = X[:, 0]  # a duplicate: the problem gets hard
+    y = rng.poisson(1.0, 40).astype(float)
+    data = scipy.sparse.csc_array(X) if sparse else X
+    groups = np.arange(60) // 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tol=0 is out of reach: all that can be tried is tried
+        for weights in (None, np.arange(1.0, 41.0)):
+            BCDRegressor(loss=loss, alpha=0.01, tol=0.0, max_iter=40).fit(data, y, weights)
+        BCDRegressor(loss=loss, penalty="none", max_iter=3).fit(data, y)
+        BCDRegressor(loss=loss, alpha=0.05, penalty="group", groups=groups, tol=0.0, max_iter=40).fit(data, y)
 
 
 def _ask_all(solution) -> None:

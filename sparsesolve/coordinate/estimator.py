@@ -34,7 +34,9 @@ class _SparseLinear(CallbackSupport, BaseEstimator):
             ensure_all_finite=False,
             ensure_2d=True,
         )
-        return check_matrix("X", X, check_finite=not reset)  # a fit sees from its own sums whether X is finite
+        return check_matrix(
+            "X", X, check_finite=not reset
+        )  # a fit sees from its own sums whether X is finite
 
     def _solve(self, X, posed):
         start = None
@@ -410,7 +412,16 @@ def _targets(y, n_samples):
 
 def _labels(y, n_samples):
     y = column_or_1d(y, warn=True)
+    _check_finite(y)
     check_classification_targets(y)
     if y.shape != (n_samples,):
         raise ValueError(f"y has {y.size} entries, but X has {n_samples} rows: give one label a row.")
     return y
+
+
+def _check_finite(y):
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        row = int(np.flatnonzero(~np.isfinite(y))[0])
+        raise ValueError(
+            f"y[{row}] is {'NaN' if np.isnan(y[row]) else 'infinity'}: remove or impute such rows first."
+        )

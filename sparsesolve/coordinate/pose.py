@@ -38,6 +38,8 @@ class Posed:
         Powers of two that the data were divided by.
     total_weight : float
         What the objective of the model is to be divided by, to be a mean.
+    kept : ndarray of bool, shape (n_samples,)
+        The samples of positive weight.
     """
 
     model: Model
@@ -46,6 +48,7 @@ class Posed:
     x_scale: float
     y_scale: float
     total_weight: float
+    kept: np.ndarray
 
     def lift(self, w: np.ndarray, intercept: float) -> tuple[np.ndarray, float]:
         """Coefficients and intercept for the data as they were given."""
@@ -56,6 +59,12 @@ class Posed:
     def lower(self, coef: np.ndarray, intercept: float) -> tuple[np.ndarray, float]:
         """Coefficients and intercept of the model."""
         return coef[self.order] * (self.x_scale / self.y_scale), intercept / self.y_scale
+
+    def dual_point(self, theta: np.ndarray) -> np.ndarray:
+        """A dual point of the mean objective, for all samples of the data as they were given."""
+        full = np.zeros(self.kept.size)
+        full[self.kept] = theta * (self.y_scale / self.total_weight)
+        return full
 
     def objective(self, value: float) -> float:
         """The mean loss with its penalty, for the data as they were given."""
@@ -89,7 +98,10 @@ def pose(X, y, loss: Loss, l1, l2, *, sample_weight=None, positive=False, fit_in
         return LinearModel(matrix, y, weights, loss, *strengths, positive, fit_intercept)
 
     model, x_scale, y_scale = _in_range(X, y, loss, sample_weight, np.arange(columns.size), build)
-    return Posed(model, choose_inner, np.arange(columns.size), x_scale, y_scale, float(model.weights.sum()))
+    total = float(model.weights.sum())
+    return Posed(
+        model, choose_inner, np.arange(columns.size), x_scale, y_scale, total, _kept(y, sample_weight)
+    )
 
 
 def pose_groups(X, y, loss: Loss, groups, strengths, *, sample_weight=None, fit_intercept=True) -> Posed:
@@ -104,7 +116,11 @@ def pose_groups(X, y, loss: Loss, groups, strengths, *, sample_weight=None, fit_
     total = float(linear.weights.sum())
     starts = np.concatenate([[0], np.cumsum([len(group) for group in groups])])
     model = GroupModel(linear, starts, strengths * (total / x_scale / y_scale))
-    return Posed(model, GroupInner, order, x_scale, y_scale, total)
+    return Posed(model, GroupInner, order, x_scale, y_scale, total, _kept(y, sample_weight))
+
+
+def _kept(y, sample_weight):
+    return np.ones(y.size, dtype=bool) if sample_weight is None else sample_weight > 0.0
 
 
 def _in_range(X, y, loss, sample_weight, order, build):
@@ -115,7 +131,7 @@ def _in_range(X, y, loss, sample_weight, order, build):
     weights = np.ones(y.size) if sample_weight is None else sample_weight
     if not weights.all():
         check_matrix("X", X)
-        kept = weights > 0.0
+        kept = _kept(y, weights)
         X, y, weights = X[kept], y[kept], weights[kept]
     weights = weights / weights.max()
     y_scale = _power_of_two(y) if loss.is_quadratic else 1.0

@@ -30,8 +30,8 @@ class LinearSolution(NamedTuple):
         The certificate: objective minus a lower bound of all objectives, relative to the loss of the best constant.
     support_identified_at : int
         The iteration from which on the support was that of the answer.
-    point : object
-        The dual point and more, in the units of the solver.
+    dual_point : ndarray of shape (n_samples,)
+        The proof: a feasible point of the dual problem, whose value is that lower bound.
     """
 
     coef: np.ndarray
@@ -39,7 +39,7 @@ class LinearSolution(NamedTuple):
     objective: float
     dual_gap: float
     support_identified_at: int
-    point: Point
+    dual_point: np.ndarray
 
 
 def solve(
@@ -72,7 +72,10 @@ def solve(
     point, status = _certain(posed, outcome.best, outcome.status, options.tol)
     coef, intercept = posed.lift(point.w, point.intercept)
     identified = _identified_at(supports, _name(point.w))
-    solution = LinearSolution(coef, intercept, posed.objective(point.objective), point.gap, identified, point)
+    dual_point = posed.dual_point(point.dual_scale * point.theta)
+    solution = LinearSolution(
+        coef, intercept, posed.objective(point.objective), point.gap, identified, dual_point
+    )
     if status is not Status.CONVERGED and not quiet:
         warn_caller(
             f"{status.name}: the relative duality gap is {point.gap:.1e}, above tol={options.tol:.1e}. {status.help}"
