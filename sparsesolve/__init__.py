@@ -14,6 +14,7 @@ __version__ = "0.1.0.dev0"
 _HOMES = {
     "BCDClassifier": "coordinate",
     "BCDRegressor": "coordinate",
+    "GraphLabelPropagation": "coordinate",
     "Result": "result",
     "SinkhornNewtonSparse": "transport",
     "SketchedLinearRegression": "regression",
@@ -29,6 +30,7 @@ _ROOMS = (
     "exceptions",
     "metrics",
     "plotting",
+    "prox",
     "reference",
     "regression",
     "sketch",

@@ -61,9 +61,13 @@ def _steps() -> Iterator[tuple[str, Callable[[], object]]]:
         yield f"transport {solver}", partial(_transport, solver)
     yield "transport of a batch", _transport_batch
     yield "transport of points", _transport_points
+    yield "labels on graphs", _graphs
     for sparse in (False, True):
         for loss in ("squared", "poisson"):
-            yield f"linear models, {loss}, {'sparse' if sparse else 'dense'}", partial(_linear_models, loss, sparse)
+            yield (
+                f"linear models, {loss}, {'sparse' if sparse else 'dense'}",
+                partial(_linear_models, loss, sparse),
+            )
 
 
 def _matrices() -> dict[str, object]:
@@ -156,6 +160,37 @@ def _linear_models(loss: str, sparse: bool) -> None:
             BCDRegressor(loss=loss, alpha=0.01, tol=0.0, max_iter=40).fit(data, y, weights)
         BCDRegressor(loss=loss, penalty="none", max_iter=3).fit(data, y)
         BCDRegressor(loss=loss, alpha=0.05, penalty="group", groups=groups, tol=0.0, max_iter=40).fit(data, y)
+
+
+def _graphs() -> None:
+    """Labels on graphs with equal weights and with others, a few columns at a time, and with bounds; forests."""
+    from ..coordinate import label_propagation
+    from ..coordinate.graph import GraphQuadratic, colour_blocks, lattice_combs, tree_blocks
+    from ..datasets import make_lattice_labels
+    from ..operators.forest import ForestFactor, greedy_forest, is_forest, partition_into_forests
+
+    lattice = make_lattice_labels(12, labelled=0.1)
+    uneven = lattice.weights.copy()
+    uneven.data = uneven.data * (1.0 + np.arange(uneven.nnz) % 3)
+    uneven = (uneven + uneven.T).tocsr()
+    rng = np.random.default_rng(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for weights in (lattice.weights, uneven):
+            for columns in range(1, 10):
+                label_propagation(
+                    weights, lattice.labelled, rng.standard_normal((lattice.labels.size, columns))
+                )
+            label_propagation(weights, lattice.labelled, lattice.labels, lower=-1.0, upper=1.0)
+    problem = GraphQuadratic.from_labels(lattice.weights, lattice.labelled, lattice.labels)
+    couplings = problem.couplings()
+    colour_blocks(couplings), tree_blocks(couplings, None), lattice_combs(12, 12)
+    nodes = partition_into_forests(couplings)[0]
+    is_forest(couplings, nodes), greedy_forest(couplings, rng.random(couplings.shape[0]))
+    factor = ForestFactor(problem.Q, nodes)
+    factor.solve(rng.random(nodes.size)), factor.solve(rng.random((nodes.size, 2)))
+    state = problem.start()
+    problem.step(state, nodes, rng.random(nodes.size))
 
 
 def _ask_all(solution) -> None:

@@ -1,5 +1,6 @@
-"""System 3: block coordinate descent with greedy rules, and certified sparse linear models."""
+"""System 3: block coordinate descent with greedy rules, certified sparse linear models, and labels on graphs."""
 
+from .label_propagation import LabelSolution, label_propagation
 from .losses import LogisticLoss, Loss, PoissonLoss, SquaredLoss
 from .path import PathSolution
 from .solver import LinearSolution
@@ -7,19 +8,28 @@ from .solver import LinearSolution
 __all__ = [
     "BCDClassifier",
     "BCDRegressor",
+    "GraphLabelPropagation",
+    "LabelSolution",
     "LinearSolution",
     "LogisticLoss",
     "Loss",
     "PathSolution",
     "PoissonLoss",
     "SquaredLoss",
+    "label_propagation",
 ]
+
+_ESTIMATORS = {
+    "BCDClassifier": "estimator",
+    "BCDRegressor": "estimator",
+    "GraphLabelPropagation": "graph_estimator",
+}
 
 
 def __getattr__(name: str):
     # scikit-learn takes seconds to import: all else works without it.
-    if name in ("BCDClassifier", "BCDRegressor"):
-        from . import estimator
+    if name in _ESTIMATORS:
+        from importlib import import_module
 
-        return getattr(estimator, name)
+        return getattr(import_module(f".{_ESTIMATORS[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
