@@ -1,6 +1,19 @@
 """Problems to try the solvers on: seeded generators, and real data."""
 
 from .adversary import make_linf_adversary
+from .coordinate import (
+    GroupData,
+    MultinomialData,
+    PaperData,
+    RegressionData,
+    TextData,
+    make_degenerate_lasso,
+    make_dense_lasso,
+    make_group_lasso,
+    make_multinomial,
+    make_paper_data,
+    make_text_regression,
+)
 from .graphs import LabelledGraph, make_lattice_labels, make_two_moons_graph
 from .images import load_image_regression
 from .nist import load_nist
@@ -18,9 +31,14 @@ from .transport import (
 )
 
 __all__ = [
+    "GroupData",
     "HardTransportProblem",
     "LabelledGraph",
+    "MultinomialData",
+    "PaperData",
     "PointClouds",
+    "RegressionData",
+    "TextData",
     "TransportProblem",
     "hard_transport_problems",
     "load_digit_transport",
@@ -28,10 +46,16 @@ __all__ = [
     "load_nist",
     "make_assignment_problem",
     "make_block_transport",
+    "make_degenerate_lasso",
+    "make_dense_lasso",
+    "make_group_lasso",
     "make_lattice_labels",
     "make_line_transport",
     "make_linf_adversary",
+    "make_multinomial",
+    "make_paper_data",
     "make_point_clouds",
     "make_regression_problem",
+    "make_text_regression",
     "make_two_moons_graph",
 ]
