@@ -19,6 +19,7 @@ _HOMES = {
     "SinkhornNewtonSparse": "transport",
     "SketchedLinearRegression": "regression",
     "Status": "result",
+    "block_coordinate_descent": "coordinate",
     "entropic_transport": "transport",
     "lstsq": "regression",
 }

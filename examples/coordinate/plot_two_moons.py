@@ -2,8 +2,8 @@
 Labels spread over a graph
 ==========================
 
-Twenty points have a label, 2,980 have none. Join each point to its five nearest neighbours, and let every point take the
-mean of its neighbours: the labels spread along the crescents, and stop where these end.
+Twenty points have a label, 2,980 have none. Join each point to its five nearest neighbours, and let every point take
+the mean of its neighbours: the labels spread along the crescents, and stop where these end.
 """
 
 # %%

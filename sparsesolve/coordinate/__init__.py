@@ -1,22 +1,43 @@
 """System 3: block coordinate descent with greedy rules, certified sparse linear models, and labels on graphs."""
 
+from .graph import GraphQuadratic, colour_blocks, lattice_combs, tree_blocks
 from .label_propagation import LabelSolution, label_propagation
+from .laboratory import CoordinateSolution, block_coordinate_descent
+from .linear import LeastSquares, LinearProblem, Logistic, Poisson
 from .losses import LogisticLoss, Loss, PoissonLoss, SquaredLoss
+from .multinomial import Multinomial
 from .path import PathSolution
+from .problems import Problem
+from .quadratic import Quadratic
 from .solver import LinearSolution
+from .svm_dual import SVMDual
 
 __all__ = [
     "BCDClassifier",
     "BCDRegressor",
+    "CoordinateSolution",
     "GraphLabelPropagation",
+    "GraphQuadratic",
     "LabelSolution",
+    "LeastSquares",
+    "LinearProblem",
     "LinearSolution",
+    "Logistic",
     "LogisticLoss",
     "Loss",
+    "Multinomial",
     "PathSolution",
+    "Poisson",
     "PoissonLoss",
+    "Problem",
+    "Quadratic",
+    "SVMDual",
     "SquaredLoss",
+    "block_coordinate_descent",
+    "colour_blocks",
     "label_propagation",
+    "lattice_combs",
+    "tree_blocks",
 ]
 
 _ESTIMATORS = {
