@@ -294,7 +294,7 @@ class BCDClassifier(ClassifierMixin, _SparseLinear):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.standard_normal((200, 500))
     >>> y = np.where(X[:, 0] - X[:, 1] + 0.1 * rng.standard_normal(200) > 0, "yes", "no")
-    >>> model = BCDClassifier(alpha=0.05).fit(X, y)
+    >>> model = BCDClassifier(alpha=0.1).fit(X, y)
     >>> np.flatnonzero(model.coef_), model.converged_
     (array([0, 1]), True)
     """
