@@ -305,7 +305,7 @@ def logistic_problem(label, X, y, size, alpha, bar) -> Problem:
     rows = scipy.sparse.csr_matrix(X)
     peers["liblinear"] = lambda tol: np.ravel(
         sklearn.linear_model.LogisticRegression(
-            C=C, l1_ratio=1.0, solver="liblinear", tol=tol, fit_intercept=False, max_iter=100_000
+            C=C, l1_ratio=1.0, solver="liblinear", tol=tol, fit_intercept=False, max_iter=1000
         )
         .fit(rows, y)
         .coef_
@@ -639,7 +639,12 @@ def label_problem(label, graph, bar) -> Problem:
 
     def factor(tol):
         Q, right = system()
-        return scipy.sparse.linalg.splu(Q.tocsc(), permc_spec="MMD_AT_PLUS_A").solve(right)
+        symmetric = {
+            "permc_spec": "MMD_AT_PLUS_A",
+            "diag_pivot_thresh": 0.0,
+            "options": {"SymmetricMode": True},
+        }
+        return scipy.sparse.linalg.splu(Q.tocsc(), **symmetric).solve(right)
 
     peers: dict[str, Solve] = {
         "cg": gradients(),

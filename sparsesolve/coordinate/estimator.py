@@ -74,7 +74,7 @@ class BCDRegressor(RegressorMixin, _SparseLinear):
     loss : {"squared", "poisson"}, default="squared"
         "squared" is half the squared error; "poisson" has the logarithm of the mean as its linear prediction.
     penalty : {"l1", "elastic-net", "group", "none"}, default="l1"
-        The sum of |w|; of ``l1_ratio |w| + (1 - l1_ratio) w^2 / 2``; of the groups' Euclidean norms; nothing.
+        The sum of ``|w|``; of ``l1_ratio |w| + (1 - l1_ratio) w^2 / 2``; of the groups' Euclidean norms; nothing.
     alpha : float, default=1.0
         Strength of the penalty, at least 0, as in scikit-learn's `Lasso`.
     l1_ratio : float, default=0.5

@@ -105,7 +105,7 @@ class Multinomial:
         return np.repeat(0.25 * self._design.weighted_squares(self._weights), self.n_classes)
 
     def row_bounds(self):
-        """Half of the sums of |a_i'a_j|: the rows of ``diag(p) - p p'`` sum to at most 1/2 in absolute value."""
+        """Half of the sums of ``|a_i'a_j|``: the rows of ``diag(p) - p p'`` sum to at most 1/2 in absolute value."""
         return np.repeat(0.5 * self._design.absolute_row_sums(self._weights), self.n_classes)
 
     def bound_block(self, block):

@@ -62,7 +62,7 @@ class Problem(Protocol):
         """Bounds L_i of the Hessian's diagonal, shape (n_coordinates,); None where there is no bound."""
 
     def row_bounds(self) -> np.ndarray | None:
-        """D with diag(D) at least the Hessian everywhere, by Gershgorin's sums of |H_ij|; None for no bound."""
+        """D with diag(D) at least the Hessian everywhere, by Gershgorin's sums of ``|H_ij|``; None for no bound."""
 
     def bound_block(self, block: np.ndarray) -> np.ndarray | None:
         """A matrix H_b of shape (k, k), at least the Hessian's block everywhere; None where there is none."""
