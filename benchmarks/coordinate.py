@@ -660,7 +660,7 @@ def label_problem(label, graph, bar) -> Problem:
         peers["pyamg, Ruge-Stueben"] = multigrid(pyamg.ruge_stuben_solver)
         peers["pyamg, aggregation"] = multigrid(pyamg.smoothed_aggregation_solver)
     try:
-        from sparsesolve.coordinate.label_propagation import label_propagation
+        from sparsesolve.coordinate import label_propagation
     except ImportError:
         label_propagation = None
     ours = label_propagation and (

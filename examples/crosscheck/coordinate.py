@@ -15,10 +15,14 @@ import time
 import numpy as np
 
 from sparsesolve import BCDClassifier, BCDRegressor
-from sparsesolve.coordinate.laboratory import block_coordinate_descent
-from sparsesolve.coordinate.linear import LeastSquares, Logistic, Poisson
-from sparsesolve.coordinate.multinomial import Multinomial
-from sparsesolve.coordinate.svm_dual import SVMDual
+from sparsesolve.coordinate import (
+    LeastSquares,
+    Logistic,
+    Multinomial,
+    Poisson,
+    SVMDual,
+    block_coordinate_descent,
+)
 from sparsesolve.prox import L1, Box, ElasticNet, GroupL2
 from sparsesolve.reference import coordinate as reference
 from sparsesolve.reference.coordinate import Penalty

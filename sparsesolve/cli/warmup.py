@@ -164,8 +164,7 @@ def _linear_models(loss: str, sparse: bool) -> None:
 
 def _graphs() -> None:
     """Labels on graphs with equal weights and with others, a few columns at a time, and with bounds; forests."""
-    from ..coordinate import label_propagation
-    from ..coordinate.graph import GraphQuadratic, colour_blocks, lattice_combs, tree_blocks
+    from ..coordinate import GraphQuadratic, colour_blocks, label_propagation, lattice_combs, tree_blocks
     from ..datasets import make_lattice_labels
     from ..operators.forest import ForestFactor, greedy_forest, is_forest, partition_into_forests
 

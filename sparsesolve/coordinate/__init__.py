@@ -1,16 +1,16 @@
 """System 3: block coordinate descent with greedy rules, certified sparse linear models, and labels on graphs."""
 
-from .graph import GraphQuadratic, colour_blocks, lattice_combs, tree_blocks
-from .label_propagation import LabelSolution, label_propagation
-from .laboratory import CoordinateSolution, block_coordinate_descent
-from .linear import LeastSquares, LinearProblem, Logistic, Poisson
+from .labels.propagation import LabelSolution, label_propagation
+from .laboratory.descent import CoordinateSolution, block_coordinate_descent
+from .laboratory.graph import GraphQuadratic, colour_blocks, lattice_combs, tree_blocks
+from .laboratory.linear import LeastSquares, LinearProblem, Logistic, Poisson
+from .laboratory.multinomial import Multinomial
+from .laboratory.problems import Problem
+from .laboratory.quadratic import Quadratic
+from .laboratory.svm_dual import SVMDual
+from .linear_models.path import PathSolution
+from .linear_models.solver import LinearSolution
 from .losses import LogisticLoss, Loss, PoissonLoss, SquaredLoss
-from .multinomial import Multinomial
-from .path import PathSolution
-from .problems import Problem
-from .quadratic import Quadratic
-from .solver import LinearSolution
-from .svm_dual import SVMDual
 
 __all__ = [
     "BCDClassifier",

@@ -11,11 +11,11 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from ..callbacks import CallbackSupport, managed
 from ..validation import check_choice, check_matrix, check_weights
+from .linear_models.options import check_options
+from .linear_models.parameters import pose_fit
+from .linear_models.path import PathSolution, alpha_grid, solve_path
+from .linear_models.solver import solve
 from .losses import LOSSES
-from .options import check_options
-from .parameters import pose_fit
-from .path import PathSolution, alpha_grid, solve_path
-from .solver import solve
 
 
 class _SparseLinear(CallbackSupport, BaseEstimator):

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from ..callbacks import CallbackSupport, managed
 from ..validation import check_choice, check_count
-from .label_propagation import check_options, pose, solve, undetermined_message
+from .labels.propagation import check_options, pose, solve, undetermined_message
 
 _TASKS = ("auto", "classification", "regression")
 _WEIGHTS = ("uniform", "gaussian")

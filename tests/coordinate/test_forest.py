@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse
 import scipy.sparse.csgraph
 
-from sparsesolve.coordinate.graph import GraphQuadratic, colour_blocks, lattice_combs, tree_blocks
+from sparsesolve.coordinate import GraphQuadratic, colour_blocks, lattice_combs, tree_blocks
 from sparsesolve.datasets.graphs import make_lattice_labels, make_two_moons_graph
 from sparsesolve.operators.forest import ForestFactor, greedy_forest, is_forest, partition_into_forests
 

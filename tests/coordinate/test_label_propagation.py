@@ -7,8 +7,8 @@ import scipy.sparse
 from sklearn.semi_supervised import LabelPropagation
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from sparsesolve.coordinate import label_propagation
 from sparsesolve.coordinate.graph_estimator import GraphLabelPropagation
-from sparsesolve.coordinate.label_propagation import label_propagation
 from sparsesolve.datasets.graphs import make_lattice_labels, make_two_moons_graph
 from sparsesolve.result import Status
 

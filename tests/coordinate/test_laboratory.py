@@ -6,12 +6,18 @@ import pytest
 import scipy.optimize
 import scipy.sparse
 
-from sparsesolve.coordinate.graph import GraphQuadratic, lattice_combs
-from sparsesolve.coordinate.laboratory import block_coordinate_descent
-from sparsesolve.coordinate.linear import LeastSquares, LinearProblem, Logistic, Poisson
-from sparsesolve.coordinate.multinomial import Multinomial
-from sparsesolve.coordinate.quadratic import Quadratic
-from sparsesolve.coordinate.svm_dual import SVMDual
+from sparsesolve.coordinate import (
+    GraphQuadratic,
+    LeastSquares,
+    LinearProblem,
+    Logistic,
+    Multinomial,
+    Poisson,
+    Quadratic,
+    SVMDual,
+    block_coordinate_descent,
+    lattice_combs,
+)
 from sparsesolve.prox import L1, MCP, SCAD, Box, ElasticNet, GroupL2, NonNegative, SeparablePenalty
 from sparsesolve.result import Status
 

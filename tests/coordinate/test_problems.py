@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from sparsesolve.coordinate.linear import LeastSquares, LinearProblem, Logistic, Poisson
+from sparsesolve.coordinate import (
+    LeastSquares,
+    LinearProblem,
+    Logistic,
+    Multinomial,
+    Poisson,
+    Quadratic,
+    SVMDual,
+)
 from sparsesolve.coordinate.losses import LOSSES
-from sparsesolve.coordinate.multinomial import Multinomial
-from sparsesolve.coordinate.quadratic import Quadratic
-from sparsesolve.coordinate.svm_dual import SVMDual
 
 ROWS, COLUMNS = 17, 9
 

@@ -1,0 +1,1 @@
+"""Labels on graphs by conjugate gradients on a reduced system, with bounds."""

@@ -1,0 +1,1 @@
+"""Block coordinate descent with every combination of partition, selection and update."""
