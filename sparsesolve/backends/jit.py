@@ -30,6 +30,8 @@ def _compiled(**options):
 kernel = _compiled()
 
 #: For kernels that sum: terms may be reordered and contracted, so that they vectorise. NaN and inf keep their meaning.
+#: Sum in a local variable, in a loop that stores nothing: else the compiler asks at run time how far apart the arrays
+#: lie, and takes another order, with other last bits, where they are near.
 reduction_kernel = _compiled(fastmath={"reassoc", "contract", "nsz"})
 
 #: For kernels whose input was checked to be finite: divisions become products, and minima and maxima vectorise too.

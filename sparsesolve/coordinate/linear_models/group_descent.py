@@ -122,14 +122,16 @@ def _descend(
                 target[:size] = 0.0
             else:
                 for i in range(size):
-                    rotated[i] = 0.0
+                    value = 0.0  # not summed in `rotated`: its bits would depend on where that lies in memory
                     for j in range(size):
-                        rotated[i] += vectors[square + j * size + i] * target[j]
+                        value += vectors[square + j * size + i] * target[j]
+                    rotated[i] = value
                 _solve_block(values[at : at + size], rotated[:size], length, threshold[g])
                 for i in range(size):
-                    target[i] = 0.0
+                    value = 0.0
                     for j in range(size):
-                        target[i] += vectors[square + i * size + j] * rotated[j]
+                        value += vectors[square + i * size + j] * rotated[j]
+                    target[i] = value
             moved = 0.0
             for i in range(size):
                 difference = target[i] - w[at + i]

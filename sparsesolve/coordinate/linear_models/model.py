@@ -17,6 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ...backends.jit import kernel
 from ...operators.columns import ColumnMatrix, moments, product, transposed_product
 from ..losses import Loss
 
@@ -90,7 +91,9 @@ class LinearModel:
 
     def restricted(self, columns: np.ndarray) -> LinearModel:
         """The same with some columns only, which are copied."""
-        return replace(self, X=self.X.select(columns), l1=self.l1[columns], l2=self.l2[columns])
+        model = replace(self, X=self.X.select(columns), l1=self.l1[columns], l2=self.l2[columns])
+        model.__dict__["raw_moments"] = tuple(values[columns] for values in self.raw_moments)
+        return model
 
     def loss_value(self, z: np.ndarray) -> float:
         """Weighted sum of the losses at predictions z."""
@@ -98,7 +101,8 @@ class LinearModel:
 
     def penalty_value(self, w: np.ndarray, factor: float = 1.0) -> float:
         """The penalty, its l1 part times a factor."""
-        return float(factor * (self.l1 @ np.abs(w)) + 0.5 * (self.l2 @ w**2))
+        ridge = 0.5 * float(self.l2 @ w**2) if self._some_have_ridge else 0.0
+        return float(factor * (self.l1 @ np.abs(w))) + ridge
 
     @cached_property
     def scale(self) -> float:
@@ -151,18 +155,23 @@ class LinearModel:
     def evaluate(self, w: np.ndarray, intercept: float, units: np.ndarray) -> Point:
         """Everything about w, from scratch: its best intercept, the gradient at some columns, and the duality gap."""
         z, intercept, theta = self.predictions(w, intercept)
-        most = units.size > 0.8 * w.size  # then all are faster than some
-        pulls = transposed_product(self.X, theta)[units] if most else transposed_product(self.X, theta, units)
+        if units.size > 0.8 * w.size:  # then all are faster than some
+            pulls = _part(transposed_product(self.X, theta), units)
+        else:
+            pulls = transposed_product(self.X, theta, units)
         sizes = np.maximum(pulls, 0.0) if self.positive else np.abs(pulls)
         objective = self.loss_value(z) + self.penalty_value(w)
-        l1, l2 = self.l1[units], self.l2[units]
+        l1, l2 = _part(self.l1, units), _part(self.l2, units)
         scale = dual_scale(self, theta, sizes, l1, l2)
-        excess = np.maximum(scale * sizes - l1, 0.0)
-        soft = (l2 > 0.0) & (excess > 0.0)
-        dual = self.dual_loss(scale * theta) - 0.5 * float((excess[soft] ** 2) @ (1.0 / l2[soft]))
+        dual = self.dual_loss(scale * theta)
+        if self._some_have_ridge:
+            excess = np.maximum(scale * sizes - l1, 0.0)
+            soft = (l2 > 0.0) & (excess > 0.0)
+            dual -= 0.5 * float((excess[soft] ** 2) @ (1.0 / l2[soft]))
         gap = max((objective - dual) / self.scale, self.free_gradient(theta, units, pulls))
         gap = min(gap, (objective - self.least) / self.scale)  # theta = 0 is a dual point, too
-        return Point(w, intercept, z, theta, units, pulls, sizes, w[units] != 0.0, objective, scale, gap)
+        active = _part(w, units) != 0.0
+        return Point(w, intercept, z, theta, units, pulls, sizes, active, objective, scale, gap)
 
     def predictions(self, w, intercept):
         """Predictions at w and its best intercept, that intercept, and the dual point."""
@@ -181,8 +190,18 @@ class LinearModel:
         """The dual value of theta, without the penalty's part."""
         return -float(self.weights @ self.loss.conjugate(-theta / self.weights, self.y))
 
+    @cached_property
+    def _some_have_ridge(self) -> bool:
+        return bool(self.l2.any())
+
+    @cached_property
+    def _some_are_free(self) -> bool:
+        return bool(((self.l1 == 0.0) & (self.l2 == 0.0)).any())
+
     def free_gradient(self, theta, columns, pulls) -> float:
         """Largest correlation of theta with a column that no penalty holds: the dual asks for zero there."""
+        if not self._some_are_free:
+            return 0.0
         free = (self.l1[columns] == 0.0) & (self.l2[columns] == 0.0) & (self.norms[columns] > 0.0)
         length = np.sqrt(float((theta**2) @ (1.0 / self.weights)))
         if not free.any() or length <= np.finfo(np.float64).eps * np.sqrt(self.scale):
@@ -233,9 +252,23 @@ class Point:
 
 def dual_scale(model, theta, sizes, l1, l2) -> float:
     """The multiple of theta to take as the dual point: feasible, and the best one for squares."""
-    hard = (l2 == 0.0) & (l1 > 0.0) & (sizes > 0.0)
-    bound = float((l1[hard] / sizes[hard]).min(initial=np.inf))
+    bound = _largest_feasible(sizes, l1, l2)
     square = float((theta**2) @ (1.0 / model.weights))
     if model.loss.is_quadratic and not l2.any() and square > 0.0:
         return min(max(float(theta @ model.y) / square, 0.0), bound)
     return min(1.0, bound)
+
+
+def _part(values: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """The entries at some units; the array itself where these are all."""
+    return values if units.size == values.size else values[units]
+
+
+@kernel
+def _largest_feasible(sizes, l1, l2):
+    """The least ratio of l1 to size, where these are positive and no ridge softens the bound."""
+    least = np.inf
+    for k in range(sizes.size):
+        if l2[k] == 0.0 and l1[k] > 0.0 and sizes[k] * least > l1[k]:
+            least = l1[k] / sizes[k]
+    return least

@@ -88,8 +88,12 @@ class _Quadratic:
         self.model, self.curvature, self.gradient, self.slope = model, curvature, gradient, slope
         self.threshold = threshold
         self.total = float(curvature.sum()) if model.fit_intercept else 0.0
-        columns = np.arange(model.X.shape[1])
-        diagonal = _squares(model.X.parts, columns, curvature) + model.l2
+        squares = (
+            model.raw_moments[1]
+            if model.loss.is_quadratic
+            else _squares(model.X.parts, model.X.shape[1], curvature)
+        )
+        diagonal = squares + model.l2
         self.ridge = _RIDGE * float(diagonal.max(initial=0.0))
         self.diagonal = diagonal + self.ridge
 
@@ -143,10 +147,10 @@ def _line_search(model, w, intercept, z, value, gradient, slope, factor, directi
 
 
 @kernel
-def _squares(parts, columns, weights):
-    out = np.empty(columns.size)
-    for k in range(columns.size):
-        out[k] = column_square(parts, columns[k], weights)
+def _squares(parts, n_columns, weights):
+    out = np.empty(n_columns)
+    for j in range(n_columns):
+        out[j] = column_square(parts, j, weights)
     return out
 
 
