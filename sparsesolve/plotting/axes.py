@@ -11,10 +11,40 @@ def axes_or_new(ax=None):
     ImportError
         Where matplotlib is not installed.
     """
-    if ax is not None:
-        return ax
+    return ax if ax is not None else _pyplot().subplots(layout="constrained")[1]
+
+
+def pair_or_new(axes=None, **options):
+    """Return the two axes given, or those of a new figure, one above the other.
+
+    Parameters
+    ----------
+    axes : sequence of two matplotlib Axes, optional
+    **options
+        For matplotlib's ``subplots``.
+
+    Returns
+    -------
+    tuple of two matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        Where matplotlib is not installed.
+    ValueError
+        Unless two axes are given.
+    """
+    if axes is None:
+        axes = _pyplot().subplots(2, 1, layout="constrained", **options)[1]
+    axes = tuple(axes)
+    if len(axes) != 2:
+        raise ValueError(f"axes holds {len(axes)} axes: give two, or None for those of a new figure.")
+    return axes
+
+
+def _pyplot():
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError("matplotlib is needed to plot: pip install 'sparsesolve[plot]'.") from error
-    return plt.subplots(layout="constrained")[1]
+    return plt

@@ -1,9 +1,14 @@
 """The rows of the tour's table, one function each. A new system adds its own here."""
 
-from . import colour_transfer, image_regression
+from . import colour_transfer, digits, image_regression
 from .row import Stage, TourRow
 
 __all__ = ["ROWS", "Stage", "TourRow"]
 
 #: Functions of a `Stage` that return a `TourRow`.
-ROWS = [image_regression.accurate, image_regression.sketched, colour_transfer.colour_transfer]
+ROWS = [
+    image_regression.accurate,
+    image_regression.sketched,
+    colour_transfer.colour_transfer,
+    digits.digits,
+]
