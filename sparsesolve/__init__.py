@@ -13,7 +13,9 @@ __version__ = "0.1.0.dev0"
 #: Public names, and the modules that define them.
 _HOMES = {
     "BCDClassifier": "coordinate",
+    "BCDClassifierCV": "coordinate",
     "BCDRegressor": "coordinate",
+    "BCDRegressorCV": "coordinate",
     "GraphLabelPropagation": "coordinate",
     "Result": "result",
     "SinkhornNewtonSparse": "transport",

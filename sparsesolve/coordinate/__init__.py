@@ -1,5 +1,6 @@
 """System 3: block coordinate descent with greedy rules, certified sparse linear models, and labels on graphs."""
 
+from .engines import PathSolution
 from .labels.propagation import LabelSolution, label_propagation
 from .laboratory.descent import CoordinateSolution, block_coordinate_descent
 from .laboratory.graph import GraphQuadratic, colour_blocks, lattice_combs, tree_blocks
@@ -8,13 +9,14 @@ from .laboratory.multinomial import Multinomial
 from .laboratory.problems import Problem
 from .laboratory.quadratic import Quadratic
 from .laboratory.svm_dual import SVMDual
-from .linear_models.path import PathSolution
 from .linear_models.solver import LinearSolution
 from .losses import LogisticLoss, Loss, PoissonLoss, SquaredLoss
 
 __all__ = [
     "BCDClassifier",
+    "BCDClassifierCV",
     "BCDRegressor",
+    "BCDRegressorCV",
     "CoordinateSolution",
     "GraphLabelPropagation",
     "GraphQuadratic",
@@ -42,7 +44,9 @@ __all__ = [
 
 _ESTIMATORS = {
     "BCDClassifier": "estimator",
+    "BCDClassifierCV": "cv_estimator",
     "BCDRegressor": "estimator",
+    "BCDRegressorCV": "cv_estimator",
     "GraphLabelPropagation": "graph_estimator",
 }
 

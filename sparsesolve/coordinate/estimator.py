@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
+import scipy.special
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from ..callbacks import CallbackSupport, managed
-from ..validation import check_choice, check_matrix, check_weights
+from ..validation import check_choice, check_matrix, check_real, check_weights
+from .by_rules import RuleEngine, rules_of
+from .engines import (
+    Engine,
+    HingeEngine,
+    LinearEngine,
+    MultinomialEngine,
+    PathSolution,
+    alpha_grid,
+    check_alphas,
+    solve_path,
+)
 from .linear_models.options import check_options
-from .linear_models.parameters import pose_fit
-from .linear_models.path import PathSolution, alpha_grid, solve_path
-from .linear_models.solver import solve
 from .losses import LOSSES
 
 
-class _SparseLinear(CallbackSupport, BaseEstimator):
+class SparseLinearModel(CallbackSupport, BaseEstimator):
     """What regressor and classifier share."""
 
     def _options(self):
@@ -34,16 +43,16 @@ class _SparseLinear(CallbackSupport, BaseEstimator):
             ensure_all_finite=False,
             ensure_2d=True,
         )
-        return check_matrix(
-            "X", X, check_finite=not reset
-        )  # a fit sees from its own sums whether X is finite
+        # A fit sees from its own sums whether X is finite.
+        return check_matrix("X", X, check_finite=not reset)
 
-    def _solve(self, X, posed):
-        start = None
-        before = getattr(self, "coef_", None)
-        if self.warm_start and before is not None and np.size(before) == X.shape[1]:
-            start = (np.ravel(before), float(np.ravel(self.intercept_)[0]))
-        result = solve(posed, self._options(), start, None, self._watch(X, None, self.callback), self.verbose)
+    def _solve(self, X, engine: Engine, alpha):
+        start, before = None, getattr(self, "coef_", None)
+        if self.warm_start and before is not None and np.size(before) == np.prod(engine.coef_shape):
+            shape = engine.coef_shape
+            start = (np.reshape(before, shape), np.reshape(self.intercept_, shape[:-1]))
+        watch = self._watch(X, None, self.callback)
+        result = engine.solve(alpha, self._options(), start, callback=watch, verbose=self.verbose)
         self.result_ = result
         self.dual_gap_ = result.solution.dual_gap
         self.support_identified_at_ = result.solution.support_identified_at
@@ -51,10 +60,14 @@ class _SparseLinear(CallbackSupport, BaseEstimator):
         self.converged_ = result.converged
         return result.solution
 
+    def _path(self, engine: Engine, alphas, n_alphas, ratio) -> PathSolution:
+        alphas = alpha_grid(engine, n_alphas, ratio) if alphas is None else check_alphas(alphas)
+        return solve_path(engine, alphas, self._options())
+
     def _linear(self, X):
         check_is_fitted(self)
         X = self._data(X, reset=False)
-        return np.asarray(X @ np.ravel(self.coef_) + np.ravel(self.intercept_)[0])
+        return np.asarray(X @ self.coef_.T) + self.intercept_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -62,7 +75,7 @@ class _SparseLinear(CallbackSupport, BaseEstimator):
         return tags
 
 
-class BCDRegressor(RegressorMixin, _SparseLinear):
+class BCDRegressor(RegressorMixin, SparseLinearModel):
     r"""Sparse linear regression with a certified duality gap.
 
     Minimises :math:`\frac{1}{\sum_i s_i} \sum_i s_i \ell(x_i'w + c, y_i) + \alpha \, \Omega(w)`, where :math:`\Omega`
@@ -73,8 +86,9 @@ class BCDRegressor(RegressorMixin, _SparseLinear):
     ----------
     loss : {"squared", "poisson"}, default="squared"
         "squared" is half the squared error; "poisson" has the logarithm of the mean as its linear prediction.
-    penalty : {"l1", "elastic-net", "group", "none"}, default="l1"
-        The sum of ``|w|``; of ``l1_ratio |w| + (1 - l1_ratio) w^2 / 2``; of the groups' Euclidean norms; nothing.
+    penalty : {"l1", "elastic-net", "l2", "group", "none"}, default="l1"
+        The sum of ``|w|``; of ``l1_ratio |w| + (1 - l1_ratio) w^2 / 2``; of ``w^2 / 2``; of the groups' Euclidean
+        norms; nothing.
     alpha : float, default=1.0
         Strength of the penalty, at least 0, as in scikit-learn's `Lasso`.
     l1_ratio : float, default=0.5
@@ -87,14 +101,19 @@ class BCDRegressor(RegressorMixin, _SparseLinear):
         Keep the coefficients at 0 or above.
     fit_intercept : bool, default=True
         Fit a constant, which is not penalised. X is neither centred nor, in Fortran order, copied.
+    partition, selection, update, block_size : default="auto"
+        The rules of `block_coordinate_descent`, by its names. With all of them at "auto" the fast engine is used; else
+        what is not given is "variable", "gsq", "matrix" ("prox-newton" for Poisson) and 10.
     tol : float, default=1e-10
         Largest duality gap, relative to the loss of the best constant prediction.
     max_iter : int, default=1000
-        Largest number of working sets.
+        Largest number of working sets; with rules of your own, of blocks.
     max_time : float, optional
         Seconds after which no further working set begins.
     warm_start : bool, default=False
         Begin at the last fit's coefficients.
+    random_state : None, int, numpy.random.Generator or RandomState
+        For rules that choose at random.
     backend : {"auto", "numba", "opencl"}, default="auto"
     verbose : bool, default=False
         Log each round on the logger "sparsesolve".
@@ -149,10 +168,15 @@ class BCDRegressor(RegressorMixin, _SparseLinear):
         group_weights=None,
         positive=False,
         fit_intercept=True,
+        partition="auto",
+        selection="auto",
+        update="auto",
+        block_size="auto",
         tol=1e-10,
         max_iter=1000,
         max_time=None,
         warm_start=False,
+        random_state=None,
         backend="auto",
         verbose=False,
         callback=None,
@@ -165,10 +189,15 @@ class BCDRegressor(RegressorMixin, _SparseLinear):
         self.group_weights = group_weights
         self.positive = positive
         self.fit_intercept = fit_intercept
+        self.partition = partition
+        self.selection = selection
+        self.update = update
+        self.block_size = block_size
         self.tol = tol
         self.max_iter = max_iter
         self.max_time = max_time
         self.warm_start = warm_start
+        self.random_state = random_state
         self.backend = backend
         self.verbose = verbose
         self.callback = callback
@@ -195,10 +224,9 @@ class BCDRegressor(RegressorMixin, _SparseLinear):
             For bad data or parameters; the message names the argument, its value and the mend.
         """
         self._options()
-        X, posed = self._posed(X, y, sample_weight)
-        solution = self._solve(X, posed)
-        self.coef_, self.intercept_ = solution.coef, solution.intercept
-        return self
+        alpha = check_real("alpha", self.alpha, minimum=0)
+        X, engine = self._prepared(X, y, sample_weight)
+        return self._fit(X, engine, alpha)
 
     def path(self, X, y, *, alphas=None, n_alphas=100, ratio=1e-3, sample_weight=None) -> PathSolution:
         """Fit a whole path of penalties, each answer the start of the next; the estimator itself is not fitted.
@@ -217,14 +245,9 @@ class BCDRegressor(RegressorMixin, _SparseLinear):
         PathSolution
             ``alphas``, ``coefs``, ``intercepts``, ``dual_gaps`` and ``results``.
         """
-        options = self._options()
-        _, posed = self._posed(X, y, sample_weight, alpha=1.0)
-        alphas = (
-            alpha_grid(posed, 1.0, n_alphas, ratio)
-            if alphas is None
-            else np.asarray(alphas, dtype=np.float64)
-        )
-        return solve_path(posed, 1.0, alphas, options)
+        self._options()
+        _, engine = self._prepared(X, y, sample_weight)
+        return self._path(engine, alphas, n_alphas, ratio)
 
     def predict(self, X):
         """Predict targets: the mean of each.
@@ -245,47 +268,71 @@ class BCDRegressor(RegressorMixin, _SparseLinear):
         tags.target_tags.positive_only = self.loss == "poisson"
         return tags
 
-    def _posed(self, X, y, sample_weight, alpha=None):
+    def _prepared(self, X, y, sample_weight):
+        """Checked data, and the engine that has them."""
         check_choice("loss", self.loss, ("squared", "poisson"))
         if y is None:
             raise ValueError("fit requires y to be passed, but the target y is None: give the targets.")
         X = self._data(X, reset=True)
         y = _targets(y, X.shape[0])
-        loss = LOSSES[self.loss]
-        loss.check_targets(y)
-        parameters = self if alpha is None else self._at(alpha)
-        return X, pose_fit(X, y, loss, parameters, check_weights("sample_weight", sample_weight, X.shape[0]))
+        LOSSES[self.loss].check_targets(y)
+        return X, self._engine(X, y, check_weights("sample_weight", sample_weight, X.shape[0]))
 
-    def _at(self, alpha):
-        return type(self)(**(self.get_params(deep=False) | {"alpha": alpha}))
+    def _losses(self, z, y):
+        """The loss of each sample, for predictions z."""
+        return LOSSES[self.loss].value(z, y)
+
+    def _engine(self, X, y, weights) -> Engine:
+        rules, loss = rules_of(self), LOSSES[self.loss]
+        if rules is not None:
+            return RuleEngine(X, y, loss, self, weights, rules)
+        return LinearEngine(X, y, loss, self, weights)
+
+    def _fit(self, X, engine, alpha):
+        solution = self._solve(X, engine, alpha)
+        self.coef_, self.intercept_ = solution.coef, solution.intercept
+        return self
 
 
-class BCDClassifier(ClassifierMixin, _SparseLinear):
-    r"""Sparse logistic regression of two classes, with a certified duality gap.
+class BCDClassifier(ClassifierMixin, SparseLinearModel):
+    r"""Sparse linear classification with a certified duality gap.
 
-    Minimises :math:`\frac{1}{\sum_i s_i} \sum_i s_i \log(1 + e^{-y_i (x_i'w + c)}) + \alpha \, \Omega(w)` with labels
-    :math:`y_i = \pm 1`; alpha corresponds to 1 / (C n_samples) of scikit-learn's `LogisticRegression`.
+    Minimises :math:`\frac{1}{\sum_i s_i} \sum_i s_i \ell(x_i'w + c, y_i) + \alpha \, \Omega(w)`; alpha corresponds to
+    1 / (C n_samples) of scikit-learn's `LogisticRegression` and `LinearSVC`.
 
     Parameters
     ----------
-    penalty, alpha, l1_ratio, groups, group_weights, positive, fit_intercept
+    loss : {"logistic", "multinomial", "hinge"}, default="logistic"
+        "logistic" is ``log(1 + exp(-y z))`` with labels -1 and +1, and for more than two classes the same as
+        "multinomial": minus the logarithm of the class's probability, which is in proportion to ``exp(z)``. "hinge" is
+        the support vector machine's ``max(0, 1 - y z)``, of every class against the rest where there are more than
+        two; it takes ``penalty="l2"``.
+    penalty : {"l1", "elastic-net", "l2", "group", "none"}, default="l1"
+        As in `BCDRegressor`. A group holds the coefficients of its features for all classes.
+    alpha, l1_ratio, groups, group_weights, fit_intercept
         As in `BCDRegressor`.
+    positive : bool, default=False
+        Keep the coefficients at 0 or above; for two classes only.
     class_weight : dict or "balanced", optional
         Multiplies the samples' weights by one a class.
-    tol, max_iter, max_time, warm_start, backend, verbose, callback
+    partition, selection, update, block_size : default="auto"
+        As in `BCDRegressor`, for the logistic loss of two classes.
+    tol, max_iter, max_time, warm_start, random_state, backend, verbose, callback
         As in `BCDRegressor`.
 
     Attributes
     ----------
-    classes_ : ndarray of shape (2,)
-    coef_ : ndarray of shape (1, n_features)
-    intercept_ : ndarray of shape (1,)
+    classes_ : ndarray of shape (n_classes,)
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        One row for two classes, unless the loss is "multinomial".
+    intercept_ : ndarray of shape (1,) or (n_classes,)
     dual_gap_, support_identified_at_, result_, n_iter_, converged_, n_features_in_, feature_names_in_
         As in `BCDRegressor`.
 
     See Also
     --------
     sparsesolve.BCDRegressor : The same for numbers.
+    sparsesolve.BCDClassifierCV : With alpha chosen by cross-validation.
 
     Examples
     --------
@@ -302,6 +349,7 @@ class BCDClassifier(ClassifierMixin, _SparseLinear):
     def __init__(
         self,
         *,
+        loss="logistic",
         penalty="l1",
         alpha=1.0,
         l1_ratio=0.5,
@@ -310,14 +358,20 @@ class BCDClassifier(ClassifierMixin, _SparseLinear):
         positive=False,
         fit_intercept=True,
         class_weight=None,
+        partition="auto",
+        selection="auto",
+        update="auto",
+        block_size="auto",
         tol=1e-10,
         max_iter=1000,
         max_time=None,
         warm_start=False,
+        random_state=None,
         backend="auto",
         verbose=False,
         callback=None,
     ):
+        self.loss = loss
         self.penalty = penalty
         self.alpha = alpha
         self.l1_ratio = l1_ratio
@@ -326,10 +380,15 @@ class BCDClassifier(ClassifierMixin, _SparseLinear):
         self.positive = positive
         self.fit_intercept = fit_intercept
         self.class_weight = class_weight
+        self.partition = partition
+        self.selection = selection
+        self.update = update
+        self.block_size = block_size
         self.tol = tol
         self.max_iter = max_iter
         self.max_time = max_time
         self.warm_start = warm_start
+        self.random_state = random_state
         self.backend = backend
         self.verbose = verbose
         self.callback = callback
@@ -342,7 +401,7 @@ class BCDClassifier(ClassifierMixin, _SparseLinear):
         ----------
         X : array or sparse matrix of shape (n_samples, n_features)
         y : array of shape (n_samples,)
-            Labels of two classes.
+            Labels of at least two classes.
         sample_weight : float or array of shape (n_samples,), optional
             At least 0.
 
@@ -356,43 +415,100 @@ class BCDClassifier(ClassifierMixin, _SparseLinear):
             For bad data or parameters; the message names the argument, its value and the mend.
         """
         self._options()
+        alpha = check_real("alpha", self.alpha, minimum=0)
+        X, engine = self._prepared(X, y, sample_weight)
+        return self._fit(X, engine, alpha)
+
+    def path(self, X, y, *, alphas=None, n_alphas=100, ratio=1e-3, sample_weight=None) -> PathSolution:
+        """Fit a whole path of penalties, each answer the start of the next.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+        alphas, n_alphas, ratio
+            As in `BCDRegressor.path`.
+
+        Returns
+        -------
+        PathSolution
+            With one coefficient a feature for two classes, else one a class and feature.
+        """
+        self._options()
+        _, engine = self._prepared(X, y, sample_weight)
+        return self._path(engine, alphas, n_alphas, ratio)
+
+    def decision_function(self, X):
+        """How much speaks for each class, shape (n_samples, n_classes); for the second of two, (n_samples,)."""
+        z = self._linear(X)
+        if self.classes_.size > 2:
+            return z
+        return z[:, 1] - z[:, 0] if z.shape[1] == 2 else z[:, 0]
+
+    @available_if(lambda self: self.loss != "hinge")
+    def predict_proba(self, X):
+        """Probabilities of the classes, shape (n_samples, n_classes); not for the hinge loss, which has none."""
+        z = self.decision_function(X)
+        if z.ndim == 1:
+            return np.stack([scipy.special.expit(-z), scipy.special.expit(z)], axis=1)
+        return scipy.special.softmax(z, axis=1)
+
+    def predict(self, X):
+        """The most probable label of each sample, shape (n_samples,)."""
+        z = self.decision_function(X)
+        chosen = (z > 0.0).astype(int) if z.ndim == 1 else z.argmax(axis=1)
+        return self.classes_[chosen]
+
+    def _prepared(self, X, y, sample_weight):
+        """Checked data, and the engine that has them."""
+        check_choice("loss", self.loss, ("logistic", "multinomial", "hinge"))
         if y is None:
             raise ValueError("fit requires y to be passed, but the target y is None: give the labels.")
         X = self._data(X, reset=True)
         y = _labels(y, X.shape[0])
-        self.classes_ = np.unique(y)
-        if self.classes_.size != 2:
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if self.classes_.size < 2:
             raise ValueError(
-                f"Only binary classification is supported. The type of the target is multiclass, or one class: y has "
-                f"{self.classes_.size} class(es), and this fit takes two."
+                f"y holds one class only, {self.classes_[0]}: a classifier needs at least two classes."
             )
         weights = check_weights("sample_weight", sample_weight, X.shape[0])
         if self.class_weight is not None:
             by_class = compute_sample_weight(self.class_weight, y)
             weights = by_class if weights is None else weights * by_class
-        signs = np.where(y == self.classes_[1], 1.0, -1.0)
-        solution = self._solve(X, pose_fit(X, signs, LOSSES["logistic"], self, weights))
-        self.coef_, self.intercept_ = solution.coef[None, :], np.array([solution.intercept])
+        return X, self._engine(X, codes, weights)
+
+    def _losses(self, z, y):
+        """The loss of each sample, for the linear predictions z of one class, or of all."""
+        codes = np.searchsorted(self.classes_, y)
+        if self.loss != "hinge" and z.ndim == 2:
+            return scipy.special.logsumexp(z, axis=1) - z[np.arange(codes.size), codes]
+        signs = (
+            2.0 * codes - 1.0 if z.ndim == 1 else np.where(codes[:, None] == np.arange(z.shape[1]), 1.0, -1.0)
+        )
+        if self.loss == "logistic":
+            return LOSSES["logistic"].value(z, signs)
+        hinges = np.maximum(1.0 - signs * z, 0.0)
+        return hinges if z.ndim == 1 else hinges.sum(axis=1)
+
+    def _engine(self, X, codes, weights) -> Engine:
+        n_classes, rules = self.classes_.size, rules_of(self)
+        if rules is not None:
+            if self.loss != "logistic" or n_classes > 2:
+                raise ValueError(
+                    "partition, selection, update and block_size are for loss='logistic' and two classes here: leave "
+                    "them at 'auto', or use sparsesolve.block_coordinate_descent with Multinomial or SVMDual."
+                )
+            return RuleEngine(X, 2.0 * codes - 1.0, LOSSES["logistic"], self, weights, rules)
+        if self.loss == "hinge":
+            return HingeEngine(X, codes, n_classes, self, weights)
+        if self.loss == "multinomial" or n_classes > 2:
+            return MultinomialEngine(X, codes, n_classes, self, weights)
+        return LinearEngine(X, 2.0 * codes - 1.0, LOSSES["logistic"], self, weights)
+
+    def _fit(self, X, engine, alpha):
+        solution = self._solve(X, engine, alpha)
+        self.coef_, self.intercept_ = np.atleast_2d(solution.coef), np.atleast_1d(solution.intercept)
         return self
-
-    def decision_function(self, X):
-        """Logarithms of the odds of the second class, shape (n_samples,)."""
-        return self._linear(X)
-
-    def predict_proba(self, X):
-        """Probabilities of both classes, shape (n_samples, 2)."""
-        z = self._linear(X)
-        return np.stack([expit(-z), expit(z)], axis=1)
-
-    def predict(self, X):
-        """The more probable label of each sample, shape (n_samples,)."""
-        chosen = (self._linear(X) > 0.0).astype(int)
-        return self.classes_[chosen]
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
 
 
 def _targets(y, n_samples):

@@ -20,7 +20,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sparsesolve import BCDClassifier, BCDRegressor
+from sparsesolve import BCDClassifier, BCDClassifierCV, BCDRegressor, BCDRegressorCV
 from sparsesolve.backends.threads import num_threads, run_chunks
 from sparsesolve.exceptions import ConvergenceWarning
 
@@ -39,7 +39,12 @@ MODELS = [
         BCDRegressor(alpha=0.01, penalty="elastic-net"),
         BCDRegressor(alpha=0.1, loss="poisson"),
         BCDRegressor(penalty="none"),
+        BCDRegressor(alpha=0.1, selection="gsd"),
         BCDClassifier(alpha=0.01),
+        BCDClassifier(alpha=0.01, loss="multinomial", penalty="l2", tol=1e-15),
+        BCDClassifier(alpha=0.01, loss="hinge", penalty="l2"),
+        BCDRegressorCV(n_alphas=4, ratio=0.03, cv=3),
+        BCDClassifierCV(n_alphas=4, ratio=0.03, cv=3),
     ]
 )
 def test_scikit_learn_check(estimator, check):

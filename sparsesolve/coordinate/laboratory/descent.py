@@ -153,28 +153,51 @@ def block_coordinate_descent(
     >>> result.status.name, result.solution.support
     ('CONVERGED', array([3, 7]))
     """
-    block_size = check_count("block_size", block_size)
-    gsq_rounds = check_count("gsq_rounds", gsq_rounds)
+    rules = Rules(partition, selection, update, block_size, nonsmooth_score, gsq_method, gsq_rounds)
     max_iter, tol = check_count("max_iter", max_iter), check_real("tol", tol, minimum=0)
     max_time = None if max_time is None else check_real("max_time", max_time, minimum=0)
-    check_problem(problem)
-    units = Units(problem.penalty, problem.n_coordinates)
-    blocks = None
-    if not isinstance(partition, str):
-        partition, blocks = given_blocks(partition, problem, units)
-    check_choices(problem, partition, selection, update, block_size, nonsmooth_score, gsq_method)
-    generator = np.random.Generator(np.random.Philox(key=as_key(random_state)))
-    first = problem.start(_check_start(problem, x0))
-    setting = Setting(problem, units, block_size, generator, first, update in BOUND_UPDATES)
-    setting.blocks = blocks
-    if partition != "variable" and blocks is None:
-        setting.blocks = fixed_blocks(partition, problem, units, setting.scales, block_size)
-    rule = make_rule(selection, setting, nonsmooth_score, gsq_method, gsq_rounds)
-    run = _Run(setting, rule, make_update(update, setting), selection in GREEDY, tol)
+    run = prepare(problem, rules, tol, random_state, x0)
     outcome = drive(
         run.steps(), tol=tol, max_iter=max_iter, max_time=max_time, callback=callback, verbose=verbose
     )
     return run.result(outcome)
+
+
+class Rules(NamedTuple):
+    """The choices that make a method; see `block_coordinate_descent`."""
+
+    partition: Any = "variable"
+    selection: str = "gsq"
+    update: str = "matrix"
+    block_size: int = 10
+    nonsmooth_score: str = "q"
+    gsq_method: str = "omp"
+    gsq_rounds: int = 5
+
+
+def prepare(problem: Problem, rules: Rules, tol: float, random_state, x0=None, measure=None) -> Run:
+    """Check the choices, and make a run that is ready to start.
+
+    `measure` says how far a state is from the answer, as `tol` means it; the KKT residual unless given.
+    """
+    block_size = check_count("block_size", rules.block_size)
+    gsq_rounds = check_count("gsq_rounds", rules.gsq_rounds)
+    check_problem(problem)
+    units = Units(problem.penalty, problem.n_coordinates)
+    partition, blocks = rules.partition, None
+    if not isinstance(partition, str):
+        partition, blocks = given_blocks(partition, problem, units)
+    check_choices(
+        problem, partition, rules.selection, rules.update, block_size, rules.nonsmooth_score, rules.gsq_method
+    )
+    generator = np.random.Generator(np.random.Philox(key=as_key(random_state)))
+    first = problem.start(_check_start(problem, x0))
+    setting = Setting(problem, units, block_size, generator, first, rules.update in BOUND_UPDATES)
+    setting.blocks = blocks
+    if partition != "variable" and blocks is None:
+        setting.blocks = fixed_blocks(partition, problem, units, setting.scales, block_size)
+    rule = make_rule(rules.selection, setting, rules.nonsmooth_score, rules.gsq_method, gsq_rounds)
+    return Run(setting, rule, make_update(rules.update, setting), rules.selection in GREEDY, tol, measure)
 
 
 def _check_start(problem, x0):
@@ -187,11 +210,12 @@ def _check_start(problem, x0):
     return np.array(problem.penalty.prox(x, 0.0))
 
 
-class _Run:
+class Run:
     """The loop, and what it remembers."""
 
-    def __init__(self, setting: Setting, rule: Rule, update: Update, greedy: bool, tol: float):
+    def __init__(self, setting: Setting, rule: Rule, update: Update, greedy: bool, tol: float, measure=None):
         self._setting, self._rule, self._update, self._tol = setting, rule, update, tol
+        self._measure = self._residual if measure is None else measure
         self._problem = setting.problem
         self._state: Any = self._problem.start(setting.first.x)
         self._scale = self._gradient_at_zero()
@@ -220,7 +244,7 @@ class _Run:
 
     def steps(self):
         """The solver, as the driver wants it."""
-        residual = self._seen = self._residual(self._state)
+        residual = self._seen = self._measure(self._state)
         if residual <= self._tol:
             yield self._iterate(residual, 0)
             return Status.CONVERGED
@@ -247,15 +271,25 @@ class _Run:
             self._kinks[block] = kinks
 
     def _looked_at(self) -> float:
-        """The KKT residual, where its turn has come; one that holds is confirmed with a gradient from scratch."""
+        """How far the answer is, where its turn has come; a measure that holds is confirmed with sums from scratch."""
         if len(self._blocks) % self._pause:
             return self._seen
-        residual = self._residual(self._state)
+        residual = self._measure(self._state)
         if residual <= self._tol:
             self._state = self._problem.start(self._state.x)
-            residual = self._residual(self._state)
+            residual = self._measure(self._state)
         self._seen = residual
         return residual
+
+    @property
+    def x(self) -> np.ndarray:
+        """The present point."""
+        return self._state.x
+
+    @property
+    def changed_at(self) -> int:
+        """The last step that changed the support."""
+        return self._changed_at
 
     def _iterate(self, residual, size):
         support = self._kinks.size - int(np.count_nonzero(self._kinks))

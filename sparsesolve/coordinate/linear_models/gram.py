@@ -17,6 +17,10 @@ _MEMORY = 5
 _FIRST_BOUT, _BOUT = 3, 25
 #: In units of the machine precision.
 _RIDGE = 8.0
+#: Pivoting is given up where more of the support is wrong, or after so many steps with more and more wrong ones, ...
+_HOPELESS, _MOST_INCREASES = 0.5, 2
+#: ... or without a new least number of them.
+_MOST_IDLE = 4
 #: Exact solves in a row that change nothing: then rounding errors of G are all that is left.
 _FAILURES = 3
 
@@ -48,11 +52,18 @@ def minimise_gram(G, c, threshold, start, positive, tol, max_sweeps, finish):
     largest = max(threshold.max(initial=0.0), 1e-12 * np.abs(c).max(initial=0.0), np.finfo(np.float64).tiny)
     unit = np.where(threshold > 0.0, threshold, largest)
     done, bout, failures = 0, _FIRST_BOUT if finish else max_sweeps, 0
+    bouts, next_pivots = 0, 0
     while done < max_sweeps:
         step, sweeps = _descend(G, c, threshold, unit, w, q, positive, min(bout, max_sweeps - done), tol)
         done, bout = done + sweeps, _BOUT
         if step <= tol or not finish:
             break
+        if bouts >= next_pivots:
+            solved = _pivot(G, c, threshold, w, positive)
+            if solved is not None:
+                return solved, done
+            next_pivots = 2 * bouts + 1
+        bouts += 1
         jumped = _jump(G, c, threshold, w, q, positive)
         failures = failures + 1 if jumped is None else 0
         if failures == _FAILURES:
@@ -62,6 +73,41 @@ def minimise_gram(G, c, threshold, start, positive, tol, max_sweeps, finish):
             if optimal:
                 break
     return w, done
+
+
+def _pivot(G, c, threshold, w, positive):
+    """Guess the signs, solve for them, put all that are wrong right, and so on: the exact answer, or None.
+
+    Block principal pivoting (Judice and Pires 1994; Kim and Park 2011, for bounds at zero), here with two signs. It
+    need not come to an end, and is given up when the number of wrong ones does not go down.
+    """
+    signs = np.sign(w)
+    # What rounding makes of G w, whose size is that of c.
+    slack_allowed = 1e-6 * threshold + 8.0 * np.finfo(G.dtype).eps * np.abs(c).max(initial=0.0)
+    last, best, increases, idle = np.inf, np.inf, 0, 0
+    while True:
+        support = np.flatnonzero(signs)
+        solved = (
+            _solve(G, support, c[support] - threshold[support] * signs[support]) if support.size else None
+        )
+        if solved is None:
+            return None
+        new = np.zeros_like(w)
+        new[support] = solved
+        slack = _image(G, new) - c
+        leaves = (signs != 0.0) & (new * signs <= 0.0)
+        pull = -slack if positive else np.abs(slack)
+        enters = (signs == 0.0) & (pull > threshold + slack_allowed)
+        wrong = np.count_nonzero(leaves) + np.count_nonzero(enters)
+        if wrong == 0:
+            return new
+        increases = increases + 1 if wrong >= last else 0
+        idle = 0 if wrong < best else idle + 1
+        if wrong > _HOPELESS * support.size or increases == _MOST_INCREASES or idle == _MOST_IDLE:
+            return None
+        last, best = wrong, min(wrong, best)
+        signs[leaves] = 0.0
+        signs[enters] = -np.sign(slack[enters])
 
 
 def _jump(G, c, threshold, w, q, positive):

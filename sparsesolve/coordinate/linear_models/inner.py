@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from .gram import add_gram_columns, minimise_gram
-from .model import LinearModel
+from .model import LinearModel, Point
 from .proximal_newton import minimise_working_set
 from .working_set import Inner
 
 #: Entries of a sparse matrix, zeros included, up to which its columns are treated as dense ones.
 _SMALL = 1 << 20
+#: Correlations with the dual point that agree so well are those of multiples of one column.
+_SAME = 1e-11
 
 
 def choose_inner(model: LinearModel) -> Inner:
@@ -52,6 +54,7 @@ class GramInner:
     def minimise(self, point, violators, factor):
         """Return new coefficients, of all columns, and an intercept to start from."""
         model = self.model
+        violators = without_copies(model, point, violators)
         self._take(np.flatnonzero(point.w), violators)
         members, norms = self.members, model.norms[self.members]
         ridge = model.l2[members] / norms**2
@@ -133,6 +136,7 @@ class NewtonInner:
     def minimise(self, point, violators, factor):
         """Return new coefficients, of all columns, and an intercept to start from."""
         model = self.model
+        violators = without_copies(model, point, violators)
         members = np.union1d(np.flatnonzero(point.w), violators)
         part = model.restricted(members)
         if factor > 1.0:
@@ -146,3 +150,28 @@ class NewtonInner:
         w = np.zeros(model.norms.size)
         w[members] = solved
         return w, intercept
+
+
+def without_copies(model: LinearModel, point: Point, violators: np.ndarray) -> np.ndarray:
+    """The violators without those that are multiples of a better one, or of a column of the support that is as good.
+
+    Of columns that are multiples of one another the longest alone is needed: it has the smallest penalty for the same
+    effect. Two of the same length would leave the coefficients undetermined. Multiples are known by their correlation
+    with the dual point, in units of their lengths; a column that only looks like one comes again in the next round.
+    """
+    if violators.size == 0 or model.l2.any():
+        return violators  # with squares in the penalty copies share the work
+    active = point.units[point.active]
+    columns = np.concatenate([active, violators])
+    correlation = point.pulls[np.searchsorted(point.units, columns)] / model.norms[columns]
+    key = correlation if model.positive else np.abs(correlation)
+    threshold = model.l1[columns] / model.norms[columns]
+    order = np.argsort(key)
+    family = np.empty(key.size, np.int64)
+    family[order] = np.cumsum(np.diff(key[order], prepend=-np.inf) > _SAME * np.abs(key[order]))
+    is_new = np.arange(columns.size) >= active.size
+    ranked = np.lexsort((is_new, threshold, family))
+    first = np.ones(columns.size, bool)
+    first[1:] = np.diff(family[ranked]) > 0
+    kept = ranked[first & is_new[ranked]]
+    return np.sort(columns[kept])

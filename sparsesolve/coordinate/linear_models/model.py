@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -181,9 +182,7 @@ class LinearModel:
             z += intercept
         theta = -self.weights * self.loss.derivative(z, self.y)
         if self.fit_intercept:
-            theta -= self.weights * (
-                theta.sum() / self.weights.sum()
-            )  # rounding; the dual asks for a sum of zero
+            _balance(theta)
         return z, intercept, theta
 
     def dual_loss(self, theta: np.ndarray) -> float:
@@ -216,9 +215,9 @@ class Point:
 
     Attributes
     ----------
-    w : ndarray of shape (p,)
-    intercept : float
-    z : ndarray of shape (n,)
+    w : ndarray of shape (p,), or (p, n_classes)
+    intercept : float, or ndarray of shape (n_classes,)
+    z : ndarray of shape (n,), or (n, n_classes)
         Predictions.
     theta : ndarray of shape (n,)
         Dual point before scaling.
@@ -238,7 +237,7 @@ class Point:
     """
 
     w: np.ndarray
-    intercept: float
+    intercept: Any
     z: np.ndarray
     theta: np.ndarray
     units: np.ndarray
@@ -257,6 +256,16 @@ def dual_scale(model, theta, sizes, l1, l2) -> float:
     if model.loss.is_quadratic and not l2.any() and square > 0.0:
         return min(max(float(theta @ model.y) / square, 0.0), bound)
     return min(1.0, bound)
+
+
+def _balance(theta: np.ndarray) -> None:
+    """Make the sum zero, as the dual asks, by shrinking the entries of one sign, which stays in the dual's domain."""
+    positive = theta > 0.0
+    above, below = float(theta[positive].sum()), -float(theta[~positive].sum())
+    if above > below:
+        theta[positive] *= below / above
+    elif below > above:
+        theta[~positive] *= above / below
 
 
 def _part(values: np.ndarray, units: np.ndarray) -> np.ndarray:

@@ -8,34 +8,43 @@ from ...validation import check_choice, check_real
 from ..losses import Loss
 from .pose import Posed, pose, pose_groups
 
-PENALTIES = ("l1", "elastic-net", "group", "none")
+PENALTIES = ("l1", "elastic-net", "l2", "group", "none")
 
 
 def pose_fit(X, y, loss: Loss, parameters, sample_weight) -> Posed:
-    """The posed problem of an estimator's parameters; a ValueError names the one that is wrong."""
-    check_choice("penalty", parameters.penalty, PENALTIES)
-    alpha = check_real("alpha", parameters.alpha, minimum=0)
+    """The posed problem of an estimator's parameters, at alpha = 1; a ValueError names the one that is wrong."""
     positive, fit_intercept = bool(parameters.positive), bool(parameters.fit_intercept)
     common = {"sample_weight": sample_weight, "fit_intercept": fit_intercept}
+    groups = check_groups(parameters, X.shape[1])
+    if groups is None:
+        l1, l2 = penalty_shares(parameters)
+        return pose(X, y, loss, l1, l2, positive=positive, **common)
+    if positive:
+        raise ValueError(
+            "positive=True is not known to penalty='group': use 'l1', 'elastic-net', 'l2' or 'none'."
+        )
+    return pose_groups(X, y, loss, groups, group_weights(parameters.group_weights, len(groups)), **common)
+
+
+def penalty_shares(parameters) -> tuple[float, float]:
+    """How much of alpha is the strength of the l1 part, and of the squares."""
+    ratio = check_real("l1_ratio", parameters.l1_ratio, minimum=0)
+    if ratio > 1.0:
+        raise ValueError(f"l1_ratio={parameters.l1_ratio!r} must be at most 1.")
+    shares = {"l1": (1.0, 0.0), "elastic-net": (ratio, 1.0 - ratio), "l2": (0.0, 1.0), "none": (0.0, 0.0)}
+    return shares[parameters.penalty]
+
+
+def check_groups(parameters, n_features: int) -> list[np.ndarray] | None:
+    """The groups' columns, for the group penalty; a ValueError where they are given for another one."""
+    check_choice("penalty", parameters.penalty, PENALTIES)
     if parameters.penalty == "group":
-        if positive:
-            raise ValueError(
-                "positive=True is not known to penalty='group': use 'l1', 'elastic-net' or 'none'."
-            )
-        groups = as_groups(parameters.groups, X.shape[1])
-        weights = group_weights(parameters.group_weights, len(groups))
-        return pose_groups(X, y, loss, groups, alpha * weights, **common)
+        return as_groups(parameters.groups, n_features)
     if parameters.groups is not None:
         raise ValueError(
             f"groups is given, but penalty={parameters.penalty!r}: use penalty='group', or leave it out."
         )
-    ratio = check_real("l1_ratio", parameters.l1_ratio, minimum=0)
-    if ratio > 1.0:
-        raise ValueError(f"l1_ratio={parameters.l1_ratio!r} must be at most 1.")
-    l1, l2 = {"l1": (alpha, 0.0), "elastic-net": (alpha * ratio, alpha * (1.0 - ratio)), "none": (0.0, 0.0)}[
-        parameters.penalty
-    ]
-    return pose(X, y, loss, l1, l2, positive=positive, **common)
+    return None
 
 
 def as_groups(groups, n_features: int) -> list[np.ndarray]:

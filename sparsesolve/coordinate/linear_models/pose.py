@@ -134,14 +134,14 @@ def _in_range(X, y, loss, sample_weight, order, build):
         kept = _kept(y, weights)
         X, y, weights = X[kept], y[kept], weights[kept]
     weights = weights / weights.max()
-    y_scale = _power_of_two(y) if loss.is_quadratic else 1.0
+    y_scale = power_of_two(y) if loss.is_quadratic else 1.0
     y = y / y_scale
     model = build(_ordered(as_column_matrix(X), order), y, weights, 1.0, y_scale)
     largest = float(model.raw_moments[1].max(initial=0.0))
     if _SMALLEST_SQUARE < largest < 1.0 / _SMALLEST_SQUARE:
         return model, 1.0, y_scale
     check_matrix("X", X)
-    x_scale = _power_of_two(X.data if scipy.sparse.issparse(X) else X)
+    x_scale = power_of_two(X.data if scipy.sparse.issparse(X) else X)
     if x_scale == 1.0:
         return model, 1.0, y_scale
     matrix = _ordered(as_column_matrix(X * (1.0 / x_scale)), order)
@@ -152,7 +152,7 @@ def _ordered(matrix, order):
     return matrix if np.array_equal(order, np.arange(order.size)) else matrix.select(order)
 
 
-def _power_of_two(values) -> float:
+def power_of_two(values) -> float:
     """The size of the largest entry, as a power of two, if it is far from 1; else 1."""
     largest = max(abs(float(values.max(initial=0.0))), abs(float(values.min(initial=0.0))))
     exponent = int(np.frexp(largest)[1]) if largest > 0.0 else 0

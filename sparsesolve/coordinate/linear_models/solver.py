@@ -14,7 +14,7 @@ from ...result import Result, Status
 from .model import Point
 from .options import Options
 from .pose import Posed
-from .working_set import Inner, working_sets
+from .working_set import Inner, Model, working_sets
 
 
 class LinearSolution(NamedTuple):
@@ -60,22 +60,15 @@ def solve(
     inner.model = posed.model
     supports: list[int] = []
     outcome = drive(
-        _recorded(
-            working_sets(posed.model, inner, posed.model.feasible(w), intercept, options.tol), supports
-        ),
+        recorded(working_sets(posed.model, inner, posed.model.feasible(w), intercept, options.tol), supports),
         tol=options.tol,
         max_iter=options.max_iter,
         max_time=options.max_time,
         callback=callback,
         verbose=verbose,
     )
-    point, status = _certain(posed, outcome.best, outcome.status, options.tol)
-    coef, intercept = posed.lift(point.w, point.intercept)
-    identified = _identified_at(supports, _name(point.w))
-    dual_point = posed.dual_point(point.dual_scale * point.theta)
-    solution = LinearSolution(
-        coef, intercept, posed.objective(point.objective), point.gap, identified, dual_point
-    )
+    point, status = certain(posed.model, outcome.best, outcome.status, options.tol)
+    solution = solution_at(posed, point, identified_at(supports, support_name(point.w)))
     if status is not Status.CONVERGED and not quiet:
         warn_caller(
             f"{status.name}: the relative duality gap is {point.gap:.1e}, above tol={options.tol:.1e}. {status.help}"
@@ -92,30 +85,41 @@ def solve(
     )
 
 
-def _recorded(points: Solver, supports: list[int]) -> Solver:
+def solution_at(posed: Posed, point: Point, identified: int) -> LinearSolution:
+    """A point of the model as an answer for the data."""
+    coef, intercept = posed.lift(point.w, point.intercept)
+    dual_point = posed.dual_point(point.dual_scale * point.theta)
+    return LinearSolution(
+        coef, intercept, posed.objective(point.objective), point.gap, identified, dual_point
+    )
+
+
+def recorded(points: Solver, supports: list[int]) -> Solver:
     """The same points, with their supports noted."""
     for iterate in points:
         if iterate is not None:
-            supports.append(_name(iterate.solution.w))
+            supports.append(support_name(iterate.solution.w))
         yield iterate
     return None
 
 
-def _name(w) -> int:
+def support_name(w) -> int:
+    """A number that tells one support from another."""
     return hash(np.flatnonzero(w).tobytes())
 
 
-def _identified_at(supports, last) -> int:
+def identified_at(supports: list[int], last: int) -> int:
+    """The iteration from which on the support was the last one."""
     changes = [number for number, support in enumerate(supports, 1) if support != last]
     return changes[-1] + 1 if changes else 1
 
 
-def _certain(posed: Posed, best: Iterate, status: Status, tol: float) -> tuple[Point, Status]:
+def certain(model: Model, best: Iterate, status: Status, tol: float) -> tuple[Point, Status]:
     """The best point with its gap over all columns: on the way, only those that seemed to matter are looked at."""
-    point, everything = best.solution, np.flatnonzero(posed.model.unit_norms > 0.0)
+    point, everything = best.solution, np.flatnonzero(model.unit_norms > 0.0)
     if point.units.size == everything.size:
         return replace(point, gap=max(float(point.gap), 0.0)), status
-    point = posed.model.evaluate(point.w, point.intercept, everything)
+    point = model.evaluate(point.w, point.intercept, everything)
     if status is Status.CONVERGED and point.gap > tol:
         status = Status.STALLED
     return replace(point, gap=max(float(point.gap), 0.0)), Status.CONVERGED if point.gap <= tol else status

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...driver import Iterate, Solver
-from ..losses import Loss
 from .model import Point
 
 #: The penalties' factor falls to this share of itself from one stage to the next.
@@ -36,8 +35,8 @@ class Model(Protocol):
         """What gaps are relative to."""
 
     @property
-    def loss(self) -> Loss:
-        """The loss of a sample."""
+    def loss(self) -> Any:
+        """What says how much the loss of a sample curves at most: its `curvature_bound`."""
 
     def feasible(self, w: np.ndarray) -> np.ndarray:
         """A copy of w that the solver can start from."""
@@ -45,7 +44,7 @@ class Model(Protocol):
     def scaled(self, factor: float) -> Model:
         """The same with all penalties times a factor."""
 
-    def evaluate(self, w: np.ndarray, intercept: float, units: np.ndarray) -> Point:
+    def evaluate(self, w: np.ndarray, intercept: Any, units: np.ndarray) -> Point:
         """Everything about a point, from scratch."""
 
 
@@ -71,14 +70,14 @@ class Inner(Protocol):
     growth: float
     share: float
 
-    def minimise(self, point: Point, violators: np.ndarray, factor: float) -> tuple[np.ndarray, float]:
+    def minimise(self, point: Point, violators: np.ndarray, factor: float) -> tuple[np.ndarray, Any]:
         """Return new coefficients, of all columns, and an intercept to start from."""
 
     def sharpen(self) -> None:
         """Take more care from now on: the gap has stopped shrinking."""
 
 
-def working_sets(model: Model, inner: Inner, w: np.ndarray, intercept: float, tol: float) -> Solver:
+def working_sets(model: Model, inner: Inner, w: np.ndarray, intercept: Any, tol: float) -> Solver:
     """Generate points, until the gap over all units is at most `tol`, or does not shrink any more."""
     everything = np.flatnonzero(model.unit_norms > 0.0)
     point = model.evaluate(w, intercept, everything)
