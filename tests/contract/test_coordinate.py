@@ -41,7 +41,7 @@ MODELS = [
         BCDRegressor(penalty="none"),
         BCDRegressor(alpha=0.1, selection="gsd"),
         BCDClassifier(alpha=0.01),
-        BCDClassifier(alpha=0.01, loss="multinomial", penalty="l2", tol=1e-15),
+        BCDClassifier(alpha=0.1, loss="multinomial", penalty="l2", tol=1e-14),
         BCDClassifier(alpha=0.01, loss="hinge", penalty="l2"),
         BCDRegressorCV(n_alphas=4, ratio=0.03, cv=3),
         BCDClassifierCV(n_alphas=4, ratio=0.03, cv=3),

@@ -74,12 +74,15 @@ class GramInner:
         w[members] = solved / norms
         return w, point.intercept
 
-    @staticmethod
-    def _effort(point, n_violators, factor):
-        """How well to solve this round's problem: no better than the choice of the working set deserves."""
+    def _effort(self, point, n_violators, factor):
+        """How well to solve this round's problem: no better than the choice of the working set deserves.
+
+        With as many columns as samples an exact solve for the present signs has no one answer.
+        """
         if factor > 1.0:
             return 1e-2, 50, False
-        if point.gap > 1e-5 and n_violators > 0.02 * np.count_nonzero(point.w):
+        size = np.count_nonzero(point.w)
+        if size >= point.z.size or (point.gap > 1e-5 and n_violators > 0.02 * size):
             return max(0.1 * min(point.gap, 1.0), 1e-9), 60, False
         return (0.1 if point.gap > 1e-5 else 1e-3) * point.gap, 1500, True
 
