@@ -68,6 +68,7 @@ def _steps() -> Iterator[tuple[str, Callable[[], object]]]:
                 f"linear models, {loss}, {'sparse' if sparse else 'dense'}",
                 partial(_linear_models, loss, sparse),
             )
+        yield f"classifiers, {'sparse' if sparse else 'dense'}", partial(_classifiers, sparse)
 
 
 def _matrices() -> dict[str, object]:
@@ -160,6 +161,32 @@ def _linear_models(loss: str, sparse: bool) -> None:
             BCDRegressor(loss=loss, alpha=0.01, tol=0.0, max_iter=40).fit(data, y, weights)
         BCDRegressor(loss=loss, penalty="none", max_iter=3).fit(data, y)
         BCDRegressor(loss=loss, alpha=0.05, penalty="group", groups=groups, tol=0.0, max_iter=40).fit(data, y)
+
+
+def _classifiers(sparse: bool) -> None:
+    """Several classes with every kind of penalty, and support vector machines with and without an intercept."""
+    import scipy.sparse
+
+    from ..coordinate import BCDClassifier
+
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 90))
+    y = np.argmax(X[:, :3] + rng.standard_normal((60, 3)), axis=1)
+    data = scipy.sparse.csr_array(X) if sparse else X
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for parameters in (
+            {"penalty": "l1"},
+            {"penalty": "l2"},
+            {"penalty": "group", "groups": np.arange(90) // 3},
+        ):
+            BCDClassifier(alpha=0.01, tol=0.0, max_iter=20, **parameters).fit(data, y)
+        for fit_intercept in (True, False):
+            for alpha in (1.0, 1e-3, 1e-7):
+                machine = BCDClassifier(
+                    loss="hinge", penalty="l2", alpha=alpha, fit_intercept=fit_intercept, tol=0.0, max_iter=10
+                )
+                machine.fit(data, y > 0)
 
 
 def _graphs() -> None:

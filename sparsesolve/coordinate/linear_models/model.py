@@ -86,8 +86,8 @@ class LinearModel:
     def scaled(self, factor: float) -> LinearModel:
         """The same with all penalties times a factor."""
         model = replace(self, l1=self.l1 * factor, l2=self.l2 * factor)
-        model.__dict__["_moments"] = self._moments  # the data are the same
-        model.__dict__["scale"] = self.scale
+        for name in ("raw_moments", "_moments", "scale"):  # the data are the same
+            model.__dict__[name] = getattr(self, name)
         return model
 
     def restricted(self, columns: np.ndarray) -> LinearModel:
