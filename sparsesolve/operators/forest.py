@@ -184,12 +184,12 @@ class ForestFactor:
         n = graph.shape[0]
         self.nodes = np.arange(n) if nodes is None else check_nodes("nodes", nodes, n)
         count = self.nodes.size
-        self._order, self._parent = np.empty(count, np.int32), np.empty(count, np.int32)
+        self._order, self._parent = np.empty(count, np.uint32), np.empty(count, np.uint32)
         self._pivots, self._multipliers = np.empty(count), np.empty(count)
         values = np.asarray(graph.data, dtype=np.float64)
         outcome = factor_forest(
-            graph.indptr, graph.indices, values, self.nodes, self._order, self._parent, self._pivots,
-            self._multipliers,
+            unsigned(graph.indptr), unsigned(graph.indices), values, unsigned(self.nodes), self._order, self._parent,
+            self._pivots, self._multipliers,
         )  # fmt: skip
         if outcome == 1:
             raise ValueError(
@@ -216,6 +216,11 @@ class ForestFactor:
         work = np.empty_like(right)
         solve(self._order, self._parent, self._pivots, self._multipliers, right, work, solution)
         return solution
+
+
+def unsigned(numbers: np.ndarray) -> np.ndarray:
+    """The same memory, read as numbers that cannot be negative."""
+    return numbers.view(f"u{numbers.dtype.itemsize}")
 
 
 def check_nodes(name, nodes, n) -> np.ndarray:

@@ -7,6 +7,8 @@ import numpy as np
 
 from ..backends.jit import kernel
 
+_NOWHERE = np.uint32(2**32 - 1)
+
 
 @kernel
 def _root_of(parent, node):
@@ -67,10 +69,10 @@ def factor_forest(starts, indices, values, nodes, order, parent, pivots, multipl
     Parameters
     ----------
     starts, indices, values : arrays
-        The whole matrix.
-    nodes : ndarray of int64, shape (k,)
+        The whole matrix; whole numbers are unsigned, which spares the question whether they count from the end.
+    nodes : ndarray of uint64, shape (k,)
         The block.
-    order, parent : ndarray of int32, shape (k,)
+    order, parent : ndarray of uint32, shape (k,)
         Output. Nodes, as places in the block, by breadth first from the roots; and the place of each one's parent in
         that order, its own place for a root.
     pivots, multipliers : ndarray of shape (k,)
@@ -83,34 +85,34 @@ def factor_forest(starts, indices, values, nodes, order, parent, pivots, multipl
     """
     eps = 2.220446049250313e-16
     count = nodes.shape[0]
-    place = np.full(starts.shape[0] - 1, -1, np.int32)
-    met = np.full(count, -1, np.int32)  # by place in the block: its place in the order
+    place = np.full(starts.shape[0] - 1, _NOWHERE)
+    met = np.full(count, _NOWHERE)  # by place in the block: its place in the order
     diagonal = np.zeros(count)
     for q in range(count):
         place[nodes[q]] = q
-    filled = 0
+    filled = np.uint64(0)
     for root in range(count):
-        if met[root] >= 0:
+        if met[root] != _NOWHERE:
             continue
         met[root], order[filled], parent[filled], multipliers[filled] = filled, root, filled, 0.0
         head = filled
-        filled += 1
+        filled += np.uint64(1)
         while head < filled:
             q = order[head]
             i = nodes[q]
-            for k in range(starts[i], starts[i + 1]):
+            for k in range(starts[i], starts[i + np.uint64(1)]):
                 p = place[indices[k]]
-                if p < 0:
+                if p == _NOWHERE:
                     continue
                 if p == q:
                     diagonal[head] = values[k]
-                elif met[p] < 0:
+                elif met[p] == _NOWHERE:
                     met[p], order[filled], parent[filled] = filled, p, head
                     multipliers[filled] = values[k]
-                    filled += 1
+                    filled += np.uint64(1)
                 elif parent[head] != met[p]:
                     return 1
-            head += 1
+            head += np.uint64(1)
     for t in range(count):
         pivots[t] = diagonal[t]
     for t in range(count - 1, -1, -1):
