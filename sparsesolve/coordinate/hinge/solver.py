@@ -10,6 +10,7 @@ import numpy as np
 
 from ...driver import TICK, Iterate, Solver, drive
 from ...exceptions import warn_caller
+from ...random import as_key
 from ...result import Result, Status
 from ...validation import check_matrix, check_real, check_targets, check_weights
 from ..linear_models.options import Options
@@ -198,7 +199,7 @@ def _rounds(problem: HingeProblem, state: State, tol: float, supports: list[int]
         supports.append(_support(problem, point.v))
         yield Iterate(point, point.gap, problem.alpha * point.primal, {"free": 0})
         return None
-    generator = np.random.default_rng(0)
+    generator = np.random.Generator(np.random.Philox(key=as_key(0)))
     members = np.arange(problem.signs.size)
     firm, target, least, since = np.inf, 0.1, np.inf, 0
     for round_number in count():

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...operators.columns import transposed_product
 from .model import LinearModel, Point, dual_scale
 
 
@@ -72,14 +71,8 @@ class GroupModel:
     def evaluate(self, w: np.ndarray, intercept: float, units: np.ndarray) -> Point:
         """Everything about w, from scratch; see `LinearModel.evaluate`."""
         model = self.linear
-        z, intercept, theta = model.predictions(w, intercept)
         columns = self.columns(units)
-        most = columns.size > 0.8 * w.size
-        pulls = (
-            transposed_product(model.X, theta)[columns]
-            if most
-            else transposed_product(model.X, theta, columns)
-        )
+        z, intercept, theta, pulls = model.look(w, intercept, columns)
         sizes = np.diff(self.starts)[units]
         first = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
         pulled = np.sqrt(np.add.reduceat(pulls**2, first)) if units.size else np.empty(0)

@@ -25,6 +25,8 @@ from ..losses import Loss
 #: Columns whose centred norm is less than this times their norm count as constant.
 _CONSTANT = 1e-13
 _INTERCEPT_STEPS = 50
+#: A constant whose loss is so small, relative to that of zero, is as good as perfect.
+_NEARLY_PERFECT = 1e-10
 _NO_SLOPE = 1e-16
 
 
@@ -86,7 +88,7 @@ class LinearModel:
     def scaled(self, factor: float) -> LinearModel:
         """The same with all penalties times a factor."""
         model = replace(self, l1=self.l1 * factor, l2=self.l2 * factor)
-        for name in ("raw_moments", "_moments", "scale"):  # the data are the same
+        for name in ("raw_moments", "_moments", "scale", "_last"):  # the data are the same
             model.__dict__[name] = getattr(self, name)
         return model
 
@@ -109,9 +111,12 @@ class LinearModel:
     def scale(self) -> float:
         """Loss of the best constant prediction above the least thinkable: what gaps are relative to."""
         z = np.zeros_like(self.y)
+        at_zero = self.loss_value(z) - self.least
         if self.fit_intercept:
             z += self.best_intercept(z, 0.0)
-        return max(self.loss_value(z) - self.least, np.finfo(np.float64).tiny)
+        # With one class, or no count, the best constant is infinite, and its loss whatever its search came to.
+        floor = 0.0 if self.loss.is_quadratic else _NEARLY_PERFECT * at_zero
+        return max(self.loss_value(z) - self.least, floor, np.finfo(np.float64).tiny)
 
     @cached_property
     def least(self) -> float:
@@ -155,11 +160,7 @@ class LinearModel:
 
     def evaluate(self, w: np.ndarray, intercept: float, units: np.ndarray) -> Point:
         """Everything about w, from scratch: its best intercept, the gradient at some columns, and the duality gap."""
-        z, intercept, theta = self.predictions(w, intercept)
-        if units.size > 0.8 * w.size:  # then all are faster than some
-            pulls = _part(transposed_product(self.X, theta), units)
-        else:
-            pulls = transposed_product(self.X, theta, units)
+        z, intercept, theta, pulls = self.look(w, intercept, units)
         sizes = np.maximum(pulls, 0.0) if self.positive else np.abs(pulls)
         objective = self.loss_value(z) + self.penalty_value(w)
         l1, l2 = _part(self.l1, units), _part(self.l2, units)
@@ -173,6 +174,25 @@ class LinearModel:
         gap = min(gap, (objective - self.least) / self.scale)  # theta = 0 is a dual point, too
         active = _part(w, units) != 0.0
         return Point(w, intercept, z, theta, units, pulls, sizes, active, objective, scale, gap)
+
+    def look(self, w, intercept, columns):
+        """Predictions, best intercept, dual point, and its products with some columns.
+
+        What was found for all columns is kept until the next time: a path's next penalty begins at the last answer.
+        """
+        if columns.size <= 0.8 * w.size:  # else all are faster than some
+            z, intercept, theta = self.predictions(w, intercept)
+            return z, intercept, theta, transposed_product(self.X, theta, columns)
+        last = self._last
+        if "w" not in last or not np.array_equal(last["w"], w):
+            z, intercept, theta = self.predictions(w, intercept)
+            last.update(w=w, found=(z, intercept, theta, transposed_product(self.X, theta)))
+        z, intercept, theta, pulls = last["found"]
+        return z, intercept, theta, _part(pulls, columns)
+
+    @cached_property
+    def _last(self) -> dict[str, Any]:
+        return {}
 
     def predictions(self, w, intercept):
         """Predictions at w and its best intercept, that intercept, and the dual point."""
