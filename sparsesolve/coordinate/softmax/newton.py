@@ -7,6 +7,7 @@ most diag(p), which does not couple the classes. Conjugate gradients with the tr
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -20,8 +21,10 @@ from .model import SoftmaxModel
 _CONJUGATE_STEPS = 200
 _RIDGE = 1e-10
 _DECREASE = 1e-4
-#: Conjugate gradient steps after which the preconditioner is made anew.
-_TOO_MANY = 20
+#: Conjugate gradient steps after which a Gram matrix is made as the preconditioner, or made anew.
+_TOO_MANY = 15
+#: Multiplications up to which BLAS does not copy what it multiplies.
+_SMALL_PRODUCT = 900_000
 #: Times that coefficients which would change sign are stopped at zero, and the others solved for again.
 _CROSSINGS = 5
 #: Columns up to which the smooth problem's preconditioner is a Cholesky factor.
@@ -37,6 +40,7 @@ class SoftmaxInner:
     def __init__(self, model: SoftmaxModel, target: float):
         self.model, self.target = model, target
         self.rounds, self.sweeps = 12, 2
+        self.whole: _Descent | None = None
         if not model.unit_l1.any():
             self.most_violators = model.unit_l1.size
 
@@ -56,9 +60,10 @@ class SoftmaxInner:
         else:
             tol = max(0.1 * min(point.gap, 0.1) if point.gap > 1e-4 else 0.01 * point.gap, 1e-11)
             rounds = self.rounds
-        solved, intercept = _Descent(part, factor, self.target).run(
-            point.w[columns], point.intercept, tol, rounds, self.sweeps
-        )
+        descent = self.whole if everything and self.whole is not None else _Descent(part, factor, self.target)
+        if everything and not descent.has_kinks:
+            self.whole = descent  # what it has made of the data serves again
+        solved, intercept = descent.run(point.w[columns], point.intercept, tol, rounds, self.sweeps)
         w = np.zeros_like(point.w)
         w[columns] = solved
         return w, intercept
@@ -72,7 +77,8 @@ class _Descent:
         self.threshold = np.repeat(factor * model.unit_l1, model.sizes)
         self.has_kinks = bool(self.threshold.any())
         self.target = target
-        self._gram, self._gram_weight, self._steps = None, None, 0
+        self._factor: Any = None
+        self._steps = 0
 
     @cached_property
     def columns(self):
@@ -83,7 +89,12 @@ class _Descent:
     def light(self):
         """Dense data in single precision, for conjugate gradients; sparse data as they are."""
         X = self.model.X
-        return X if hasattr(X, "tocsc") else X.astype(np.float32)
+        return X if hasattr(X, "tocsc") else np.ascontiguousarray(X, dtype=np.float32)
+
+    @cached_property
+    def squares(self):
+        """Weighted squares of the columns."""
+        return np.einsum("ij,ij,i->j", self.light, self.light, self.model.weights.astype(np.float32))
 
     def run(self, w, intercept, tol, max_rounds, sweeps):
         """Go on until the optimality conditions are violated by less than `tol`, relative to the penalty."""
@@ -177,22 +188,22 @@ class _Descent:
         moving = at != 0.0 if self.has_kinks else np.ones(at.shape, bool)
         if self.has_kinks and not self.threshold.all():
             moving |= (self.threshold == 0.0)[:, None]
-        A = self.light
-        light, weights = p.astype(A.dtype), model.weights.astype(A.dtype)
         kink = _Kink(model, self.threshold, at)
+        bend = _Curvature(self.light, p, model.weights)
 
         def hessian(e, e_shift):
-            response = np.ascontiguousarray(A @ e.astype(A.dtype))
-            response += e_shift.astype(A.dtype)
-            curve(light, weights, response)
-            image = (A.T @ response).astype(np.float64) + model.l2 * e + kink.curvature(e)
-            return image * moving, response.sum(axis=0, dtype=np.float64) * model.fit_intercept
+            image, image_shift = bend.times(e, e_shift)
+            return (image + model.l2 * e + kink.curvature(e)) * moving, image_shift * model.fit_intercept
 
         solve = self._preconditioner(p)
         origin = at.copy()
+        image, image_shift = np.zeros_like(step), np.zeros_like(shift)
         for _ in range(_CROSSINGS):
-            image, image_shift = hessian(step, shift)
-            image = (image - kink.curvature(step)) * moving  # the model's Hessian alone, and the kink's anew
+            if step.any() or shift.any():
+                image, image_shift = hessian(step, shift)
+                image = (
+                    image - kink.curvature(step)
+                ) * moving  # the model's Hessian alone, and the kink's anew
             pull = kink.gradient() + kink.curvature(step - (origin - w))
             residual = -(gradient + pull) * moving - image
             residual_shift = (-slope - image_shift) * model.fit_intercept
@@ -215,22 +226,24 @@ class _Descent:
         spread = model.weights[:, None] * p * (1.0 - p)
         totals = np.maximum(spread.sum(axis=0), 1e-300)
         A = self.light
-        if self.has_kinks or hasattr(A, "tocsc") or A.shape[1] > _FACTORISED:
-            squares = _squared_products(model.X, spread) + model.l2
-            inverse = 1.0 / (squares + _RIDGE * squares.max(initial=0.0) + 1e-300)
+        if self.has_kinks or hasattr(A, "tocsc"):
+            diagonal = _squared_products(model.X, spread) + model.l2
+            inverse = 1.0 / (diagonal + _RIDGE * diagonal.max(initial=0.0) + 1e-300)
             return lambda r, r_shift: (inverse * r, r_shift / totals)
-        if self._steps > _TOO_MANY:  # the samples' curvatures have come too far apart
-            self._gram, self._gram_weight = _weighted_gram(A, spread.mean(axis=1)), 1.0
-        elif self._gram is None:
-            self._gram, self._gram_weight = _weighted_gram(A, model.weights), None
-        shared = self._gram_weight or float(spread.sum() / model.weights.sum() / spread.shape[1])
-        matrix = shared * self._gram
-        matrix[np.diag_indices_from(matrix)] += model.l2 + 1e-6 * np.trace(matrix) / matrix.shape[0] + 1e-30
-        factor = scipy.linalg.cho_factor(matrix, overwrite_a=True, check_finite=False)
-        return lambda r, r_shift: (
-            scipy.linalg.cho_solve(factor, r.astype(A.dtype), check_finite=False).astype(np.float64),
-            r_shift / totals,
-        )
+        if self._steps > _TOO_MANY and A.shape[1] <= _FACTORISED:
+            matrix = _weighted_gram(A, spread.mean(axis=1))
+            ridge = model.l2 + 1e-6 * np.trace(matrix) / A.shape[1] + 1e-30
+            matrix[np.diag_indices_from(matrix)] += ridge
+            self._factor = scipy.linalg.cho_factor(matrix, overwrite_a=True, check_finite=False)
+        if self._factor is not None:
+            factor = self._factor
+            return lambda r, r_shift: (
+                scipy.linalg.cho_solve(factor, r.astype(A.dtype), check_finite=False).astype(np.float64),
+                r_shift / totals,
+            )
+        diagonal = np.outer(self.squares, totals / model.weights.sum()) + model.l2
+        inverse = 1.0 / (diagonal + _RIDGE * diagonal.max(initial=0.0) + 1e-300)
+        return lambda r, r_shift: (inverse * r, r_shift / totals)
 
     def _search(self, w, intercept, z, value, gradient, slope, directions):
         """The first direction that decreases the objective enough, halved as often as needed; None if there is none."""
@@ -247,6 +260,32 @@ class _Descent:
                     return new, intercept + length * shift, z + length * dz, new_value
                 length *= 0.5
         return None
+
+
+class _Curvature:
+    """The loss's Hessian at given probabilities, times coefficients and intercepts.
+
+    Dense data are read in blocks of samples that stay in the cache for the transposed product, and are small enough for
+    BLAS to multiply without copying them.
+    """
+
+    def __init__(self, A, p, weights):
+        self.A, self.p, self.weights = A, p.astype(A.dtype), weights.astype(A.dtype)
+        products = max(A.shape[1] * p.shape[1], 1)
+        self.block = A.shape[0] if hasattr(A, "tocsc") else max(_SMALL_PRODUCT // products, 16)
+
+    def times(self, e, e_shift):
+        """In double precision, for directions in it."""
+        e, e_shift = e.astype(self.A.dtype), e_shift.astype(self.A.dtype)
+        image, image_shift = np.zeros_like(e), np.zeros(e_shift.size)
+        for first in range(0, self.A.shape[0], self.block):
+            rows = slice(first, first + self.block)
+            response = np.ascontiguousarray(self.A[rows] @ e)
+            response += e_shift
+            curve(self.p[rows], self.weights[rows], response)
+            image += self.A[rows].T @ response
+            image_shift += response.sum(axis=0)
+        return image.astype(np.float64), image_shift
 
 
 class _Kink:
