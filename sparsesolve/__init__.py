@@ -17,17 +17,20 @@ _HOMES = {
     "BCDRegressor": "coordinate",
     "BCDRegressorCV": "coordinate",
     "GraphLabelPropagation": "coordinate",
+    "MatrixCompletion": "completion",
     "Result": "result",
     "SinkhornNewtonSparse": "transport",
     "SketchedLinearRegression": "regression",
     "Status": "result",
     "block_coordinate_descent": "coordinate",
+    "complete": "completion",
     "entropic_transport": "transport",
     "lstsq": "regression",
 }
 #: Public modules.
 _ROOMS = (
     "backends",
+    "completion",
     "coordinate",
     "datasets",
     "exceptions",

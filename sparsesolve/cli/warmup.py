@@ -62,6 +62,7 @@ def _steps() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "transport of a batch", _transport_batch
     yield "transport of points", _transport_points
     yield "labels on graphs", _graphs
+    yield "matrix completion", _completion
     for sparse in (False, True):
         for loss in ("squared", "poisson"):
             yield (
@@ -187,6 +188,29 @@ def _classifiers(sparse: bool) -> None:
                     loss="hinge", penalty="l2", alpha=alpha, fit_intercept=fit_intercept, tol=0.0, max_iter=10
                 )
                 machine.fit(data, y > 0)
+
+
+def _completion() -> None:
+    """Every inner solver with and without weights, in both precisions; recovery, biases, outliers, error bars."""
+    from ..completion import MatrixCompletion
+    from ..datasets.completion import make_low_rank
+
+    X = make_low_rank(60, 50, 2, oversampling=4.0, noise=0.01, random_state=0).X
+    weights = X.copy()
+    weights.data = np.linspace(0.5, 1.5, X.nnz)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for inner in ("cholesky", "cg", "sketch"):
+            for given in (None, weights):
+                for rank, alpha in ((2, 0.0), (12, 0.1)):
+                    MatrixCompletion(rank, alpha=alpha, inner=inner, tol=1e-10, max_iter=30).fit(
+                        X, weights=given
+                    )
+        exact = make_low_rank(60, 60, 2, oversampling=1.5, condition=1e4, random_state=1).X
+        MatrixCompletion(2, random_state=0, max_time=5.0).fit(exact)
+        MatrixCompletion(2, loss="huber", max_iter=5).fit(X)
+        model = MatrixCompletion(2, bias=True, max_iter=5).fit(X)
+    model.fold_in(X[:5]).predict([(0, 0)], return_std=True)
 
 
 def _graphs() -> None:

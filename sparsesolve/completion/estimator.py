@@ -1,0 +1,309 @@
+"""`MatrixCompletion`: a matrix of low rank from some of its entries."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..callbacks import CallbackSupport, managed
+from .engines import Biases
+from .folding import fold_in, variances
+from .options import check_observations, check_options
+from .solver import solve
+
+
+class MatrixCompletion(CallbackSupport, TransformerMixin, BaseEstimator):
+    r"""Completes a matrix of low rank by robust alternating minimization, with a certificate.
+
+    Minimises :math:`\sum_{(i,j) \in \Omega} w_{ij} (\mu + r_i + c_j + a_i'b_j - M_{ij})^2 + \alpha (\sum_i d_i |a_i|^2
+    + \sum_j d_j |b_j|^2)`, where the biases are there if asked for.
+
+    Parameters
+    ----------
+    rank : int, default=10
+        Columns of both factors, at most the smaller side of the matrix.
+    alpha : float, default=0.0
+        Ridge, in units of the entries. Without it a matrix that can be fitted exactly is looked for with more effort.
+    scale_alpha : bool, default=False
+        Whether d is the number of entries of the row or column; else it is 1.
+    inner : {"auto", "cholesky", "cg", "sketch"}, default="auto"
+        How each row's regression is solved: exactly; by a few steps of whitened conjugate gradients; by the paper's
+        sketch of each row; or by what is faster of the first two.
+    loss : {"squared", "huber"}, default="squared"
+        "huber" resists gross outliers.
+    bias : bool, default=False
+        Fit a mean, row and column effects with the factors.
+    tol : float, default=1e-8
+        Largest certificate, the scaled norm of the gradient; see `complete`.
+    max_iter : int, default=1000
+        Largest number of sweeps and steps.
+    max_time : float, optional
+        Seconds after which no further one begins.
+    random_state : None, int, numpy.random.Generator or RandomState
+    backend : {"auto", "numba", "opencl"}, default="auto"
+    verbose : bool, default=False
+        Log each sweep on the logger "sparsesolve".
+    callback : callable, optional
+        Called with each sweep's iterate; a true value stops the fit, which keeps the best one.
+
+    Attributes
+    ----------
+    row_factors_ : ndarray of shape (m, rank)
+        The paper's A.
+    column_factors_ : ndarray of shape (n, rank)
+        The paper's B.
+    bias_ : Biases or None
+        Mean, and the effects of rows and columns.
+    rmse_ : float
+        Root of the mean squared error at the observed entries.
+    noise_scale_ : float
+        The same with the degrees of freedom taken off: an estimate of an entry's standard deviation.
+    gradient_norm_ : float
+        The certificate.
+    undetermined_rows_, undetermined_columns_ : ndarray of int
+        Those with fewer entries than the rank.
+    result_ : Result
+    n_iter_ : int
+    converged_ : bool
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        Where X has string column names.
+
+    See Also
+    --------
+    sparsesolve.complete : The same as a function.
+
+    References
+    ----------
+    Gu, Song, Yin and Zhang, "Low rank matrix completion via robust alternating minimization in nearly linear time",
+    ICLR 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsesolve import MatrixCompletion
+    >>> rng = np.random.default_rng(0)
+    >>> truth = rng.standard_normal((60, 2)) @ rng.standard_normal((2, 50))
+    >>> M = np.where(rng.random(truth.shape) < 0.3, truth, np.nan)
+    >>> model = MatrixCompletion(rank=2, random_state=0).fit(M)
+    >>> bool(np.abs(model.predict([(0, 1), (5, 7)]) - truth[[0, 5], [1, 7]]).max() < 1e-6)
+    True
+    """
+
+    def __init__(
+        self,
+        rank=10,
+        *,
+        alpha=0.0,
+        scale_alpha=False,
+        inner="auto",
+        loss="squared",
+        bias=False,
+        tol=1e-8,
+        max_iter=1000,
+        max_time=None,
+        random_state=None,
+        backend="auto",
+        verbose=False,
+        callback=None,
+    ):
+        self.rank = rank
+        self.alpha = alpha
+        self.scale_alpha = scale_alpha
+        self.inner = inner
+        self.loss = loss
+        self.bias = bias
+        self.tol = tol
+        self.max_iter = max_iter
+        self.max_time = max_time
+        self.random_state = random_state
+        self.backend = backend
+        self.verbose = verbose
+        self.callback = callback
+
+    @managed
+    def fit(self, X, y=None, weights=None):
+        """Complete a matrix.
+
+        Parameters
+        ----------
+        X : array with NaN, or sparse matrix, of shape (m, n)
+            What a sparse matrix stores is observed, zeros too; of a dense one all that is not NaN.
+        y : ignored
+        weights : matrix like X, optional
+            Weights of the observed entries, at least 0.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For bad data or parameters; the message names the argument, its value and the mend.
+        """
+        observations = self._observed(X, weights, reset=True)
+        options = check_options(
+            self.rank,
+            self.alpha,
+            self.scale_alpha,
+            self.inner,
+            self.loss,
+            self.bias,
+            self.tol,
+            self.max_iter,
+            self.max_time,
+            self.backend,
+            observations.shape,
+        )
+        result = solve(
+            observations, options, self.random_state, self._watch(X, None, self.callback), self.verbose
+        )
+        solution = result.solution
+        self.result_ = result
+        self.row_factors_, self.column_factors_ = solution.row_factors, solution.column_factors
+        self.bias_ = solution.bias
+        self.rmse_, self.noise_scale_ = float(solution.rmse), float(solution.noise_scale)
+        self.gradient_norm_ = result.certificate["gradient_norm"]
+        self.undetermined_rows_ = solution.undetermined_rows
+        self.undetermined_columns_ = solution.undetermined_columns
+        self.n_iter_, self.converged_ = result.n_iter, result.converged
+        self._observations = observations
+        # What the columns' factors were estimated from: folded rows do not change it.
+        self._trained = observations.columns, self._with_ones(self.row_factors_)
+        return self
+
+    def fit_transform(self, X, y=None, weights=None):
+        """Complete a matrix, and return it with its gaps filled; observed entries stay as they are.
+
+        Returns
+        -------
+        ndarray of shape (m, n)
+        """
+        self.fit(X, y, weights)
+        return _filled(self._observations, self._everything(self.row_factors_, self._effects()))
+
+    def transform(self, X):
+        """Fill the gaps of rows, new ones or those of the fit, on the fitted column factors.
+
+        Parameters
+        ----------
+        X : array with NaN, or sparse matrix, of shape (r, n)
+
+        Returns
+        -------
+        ndarray of shape (r, n)
+        """
+        observations = self._observed(X, None, reset=False)
+        factors, effects = self._folded(observations)
+        return _filled(observations, self._everything(factors, effects))
+
+    def fold_in(self, X, weights=None):
+        """Factors of new rows, given some of their entries; the columns' factors stay.
+
+        Parameters
+        ----------
+        X : array with NaN, or sparse matrix, of shape (r, n)
+        weights : matrix like X, optional
+
+        Returns
+        -------
+        MatrixCompletion
+            A fitted model of these rows: its `predict` counts them from 0.
+        """
+        observations = self._observed(X, weights, reset=False)
+        factors, effects = self._folded(observations)
+        model = type(self)(**self.get_params(deep=False))
+        model.__dict__.update({name: value for name, value in self.__dict__.items() if name.endswith("_")})
+        model.row_factors_, model._observations = factors, observations
+        model.undetermined_rows_ = np.flatnonzero(observations.rows.counts < factors.shape[1])
+        model._trained = self._trained
+        if self.bias_ is not None:
+            model.bias_ = Biases(self.bias_.mean, effects, self.bias_.columns)
+        return model
+
+    def predict(self, pairs, return_std=False):
+        """Predict entries.
+
+        Parameters
+        ----------
+        pairs : array of int, shape (n_pairs, 2)
+            Row and column numbers.
+        return_std : bool, default=False
+            Also return each prediction's standard error: what the estimation of the row's and of the column's factors
+            leaves open, to first order, without the entry's own noise, `noise_scale_`. Infinite where a row or column
+            has too few entries to say.
+
+        Returns
+        -------
+        values : ndarray of shape (n_pairs,)
+        std : ndarray of shape (n_pairs,)
+            If asked for.
+        """
+        check_is_fitted(self)
+        rows, columns = _check_pairs(pairs, (len(self.row_factors_), len(self.column_factors_)))
+        values = np.einsum("pk,pk->p", self.row_factors_[rows], self.column_factors_[columns])
+        if self.bias_ is not None:
+            values += self.bias_.mean + self.bias_.rows[rows] + self.bias_.columns[columns]
+        if not return_std:
+            return values
+        A, B = self._with_ones(self.row_factors_), self._with_ones(self.column_factors_)
+        ridge = (self.alpha, self.scale_alpha)
+        columns_side, design = self._trained
+        total = variances(self._observations.rows, B, B[columns], rows, *ridge)
+        total += variances(columns_side, design, A[rows], columns, *ridge)
+        return values, self.noise_scale_ * np.sqrt(total)
+
+    def _with_ones(self, factors):
+        """An effect is a factor on ones."""
+        return factors if self.bias_ is None else np.column_stack([factors, np.ones(len(factors))])
+
+    def _observed(self, X, weights, reset):
+        X = validate_data(
+            self, X, reset=reset, accept_sparse=("csr", "csc", "coo"), dtype=None, ensure_all_finite=False
+        )
+        return check_observations(X, weights)
+
+    def _folded(self, observations):
+        check_is_fitted(self)
+        return fold_in(observations, self.column_factors_, self.bias_, self.alpha, self.scale_alpha)
+
+    def _effects(self):
+        return np.zeros(len(self.row_factors_)) if self.bias_ is None else self.bias_.rows
+
+    def _everything(self, factors, effects):
+        values = factors @ self.column_factors_.T
+        if self.bias_ is not None:
+            values += self.bias_.mean + effects[:, None] + self.bias_.columns
+        return values
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def _filled(observations, values):
+    """Predictions with the observed entries put back."""
+    side = observations.rows
+    seen = scipy.sparse.csr_array(
+        (side.values, side.others.astype(np.int64), side.starts.astype(np.int64)), shape=observations.shape
+    ).tocoo()
+    values[seen.row, seen.col] = seen.data
+    return values
+
+
+def _check_pairs(pairs, shape):
+    pairs = np.asarray(pairs)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
+        raise ValueError(
+            f"pairs has shape {pairs.shape} and dtype {pairs.dtype}: it needs two whole numbers a line, row and column."
+        )
+    for numbers, size, name in zip(pairs.T, shape, ("row", "column"), strict=True):
+        if numbers.size and not (numbers.min() >= 0 and numbers.max() < size):
+            bad = numbers[(numbers < 0) | (numbers >= size)][0]
+            raise ValueError(f"pairs holds {name} {bad}, but {name} numbers lie in [0, {size}).")
+    return pairs.T

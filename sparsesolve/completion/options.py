@@ -1,0 +1,144 @@
+"""The choices a user has, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+
+from ..backends import Choice, select
+from ..validation import check_choice, check_count, check_real
+from .observations import Observations, observe
+from .row_solvers import INNER
+
+LOSSES = ("squared", "huber")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Checked parameters of a completion."""
+
+    rank: int
+    alpha: float
+    scale_alpha: bool
+    inner: str
+    loss: str
+    bias: bool
+    tol: float
+    max_iter: int
+    max_time: float | None
+    choice: Choice
+
+
+def check_options(
+    rank, alpha, scale_alpha, inner, loss, bias, tol, max_iter, max_time, backend, shape
+) -> Options:
+    """Return the options, or raise a ValueError that names the one that is wrong."""
+    rank = check_count("rank", rank)
+    if rank > min(shape):
+        raise ValueError(f"rank={rank} is above the smaller side of M, {min(shape)}: take a smaller rank.")
+    check_choice("inner", inner, INNER)
+    check_choice("loss", loss, LOSSES)
+    if loss == "huber" and bias:
+        raise ValueError(
+            "bias=True is not known to loss='huber': subtract the means first, or use 'squared'."
+        )
+    return Options(
+        rank,
+        check_real("alpha", alpha, minimum=0),
+        bool(scale_alpha),
+        inner,
+        loss,
+        bool(bias),
+        check_real("tol", tol, minimum=0),
+        check_count("max_iter", max_iter),
+        None if max_time is None else check_real("max_time", max_time, minimum=0),
+        select(backend),
+    )
+
+
+def check_observations(M, weights=None) -> Observations:
+    """Observed entries: those that a sparse matrix stores, zeros too, or those of a dense one that are not NaN.
+
+    Raises
+    ------
+    ValueError
+        For another shape, infinite values, entries that are no real numbers, nothing observed, or bad weights.
+    """
+    if isinstance(M, Observations):
+        return M
+    if scipy.sparse.issparse(M):
+        seen = _canonical(M)
+        starts, others, values, shape = seen.indptr, seen.indices, seen.data, seen.shape
+    else:
+        M = _dense("M", M)
+        mask = ~np.isnan(M)
+        starts = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
+        others, values, shape = np.nonzero(mask)[1], M[mask], M.shape
+    if values.dtype.kind not in "fiub":
+        raise ValueError(f"M has entries of dtype {values.dtype}: real numbers are needed.")
+    values = np.asarray(values, dtype=np.float64)
+    if values.size == 0:
+        raise ValueError("M has no observed entry: store some, or leave some that are not NaN.")
+    if not np.isfinite(values).all():
+        raise ValueError(
+            "M has an observed entry that is NaN or infinite: leave such entries out, or mend them."
+        )
+    weights = _weights(weights, M, starts, others, shape)
+    if weights is not None and not weights.all():  # weight zero is as good as not observed
+        kept = weights > 0.0
+        rows = np.repeat(np.arange(shape[0]), np.diff(starts.astype(np.int64)))[kept]
+        starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
+        others, values, weights = others[kept], values[kept], weights[kept]
+        if values.size == 0:
+            raise ValueError("weights is zero at every observed entry: give some of them a weight.")
+    return observe(starts, others, values, shape, weights)
+
+
+def _dense(name, M):
+    M = np.asarray(M)
+    if M.ndim != 2 or M.size == 0:
+        raise ValueError(f"{name} has shape {M.shape}: a matrix with rows and columns is needed.")
+    if M.dtype.kind not in "fiub":
+        if M.dtype.kind == "c":
+            raise ValueError(f"{name} has complex entries: real numbers are needed.")
+        try:
+            M = M.astype(np.float64)
+        except ValueError as error:
+            raise ValueError(f"{name} has entries of dtype {M.dtype}: real numbers are needed.") from error
+    return np.asarray(M, dtype=np.float64)
+
+
+def _canonical(M):
+    """Compressed rows, sorted, with duplicates summed up as scipy does; zeros that are stored stay."""
+    M = scipy.sparse.csr_array(M)
+    if not M.has_canonical_format:
+        M = M.copy()
+        M.sum_duplicates()
+    return M
+
+
+def _weights(weights, M, starts, others, shape):
+    """The observed entries' weights in the order of the rows; None where all are 1."""
+    if weights is None:
+        return None
+    if scipy.sparse.issparse(weights):
+        weights = _canonical(weights)
+        if weights.shape != shape or not (
+            np.array_equal(weights.indptr, starts) and np.array_equal(weights.indices, others)
+        ):
+            raise ValueError("weights stores other entries than M: give one weight for each observed entry.")
+        given = weights.data
+    else:
+        weights = _dense("weights", weights)
+        if weights.shape != shape:
+            raise ValueError(f"weights has shape {weights.shape}, but M has {shape}: give it M's shape.")
+        rows = np.repeat(np.arange(shape[0]), np.diff(np.asarray(starts, dtype=np.int64)))
+        given = weights[rows, others]
+    given = np.asarray(given, dtype=np.float64)
+    if not np.isfinite(given).all() or given.min() < 0.0:
+        raise ValueError(
+            "weights has an entry that is negative, NaN or infinite: give finite ones, at least 0."
+        )
+    return given

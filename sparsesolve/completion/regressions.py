@@ -1,0 +1,164 @@
+"""The regressions of one side of the matrix, posed once and solved again and again with other factors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from .observations import Observations, Side
+from .vectors import LANES
+
+_CHUNKS = 64
+_ENTRIES = 20_000
+
+
+@dataclass(frozen=True)
+class Regressions:
+    """Every row's regression on the other factor, in one precision.
+
+    Attributes
+    ----------
+    side : Side
+        The entries; values and weights in the precision of the kernels.
+    masses : ndarray of float64, shape (n_rows,)
+        Sums of weights.
+    penalties : ndarray of float64, shape (n_rows,)
+        What multiplies the squared length of each row of the factor.
+    energies : ndarray of float64, shape (n_rows,)
+        Weighted sums of squared values.
+    """
+
+    side: Side
+    masses: np.ndarray
+    penalties: np.ndarray
+    energies: np.ndarray
+    _pieces: dict = field(default_factory=dict, repr=False, compare=False)
+
+    def at_precision(self, dtype) -> Regressions:
+        """The same regressions with values and weights of another type."""
+        side = self.side._replace(
+            values=self.side.values.astype(dtype), weights=self.side.weights.astype(dtype)
+        )
+        return replace(self, side=side)
+
+    def with_values(self, values: np.ndarray) -> Regressions:
+        """The same regressions on other values."""
+        side = self.side._replace(values=values)
+        squares = values * values * side.weights if side.weights.size else values * values
+        return replace(self, side=side, energies=_sums(squares, side.starts))
+
+    @cached_property
+    def energy(self) -> float:
+        """Weighted sum of all squared values."""
+        return float(self.energies.sum())
+
+    @cached_property
+    def heaviest(self) -> float:
+        """The largest penalty."""
+        return float(self.penalties.max())
+
+    @cached_property
+    def rough_weights(self) -> np.ndarray:
+        """The weights in float32."""
+        return self.side.weights.astype(np.float32)
+
+    @property
+    def regularised(self) -> bool:
+        """Whether there is a ridge."""
+        return self.heaviest > 0.0
+
+    @cached_property
+    def empty(self) -> np.ndarray:
+        """Rows without an entry."""
+        return np.flatnonzero(self.side.counts == 0)
+
+    def chunks(self, least: int, most: int | None = None) -> list[np.ndarray]:
+        """Rows with at least `least` and fewer than `most` entries, in order, cut into pieces of like many entries.
+
+        The pieces depend on the data alone, so that sums over them are the same for any number of threads.
+        """
+        if (least, most) not in self._pieces:
+            self._pieces[least, most] = self._cut(least, most)
+        return self._pieces[least, most]
+
+    def _cut(self, least, most) -> list[np.ndarray]:
+        counts = self.side.counts
+        wanted = counts >= least if most is None else (counts >= least) & (counts < most)
+        rows = np.flatnonzero(wanted)
+        if rows.size == 0:
+            return []
+        reached = np.cumsum(counts[rows])
+        pieces = int(min(_CHUNKS, max(1, reached[-1] // _ENTRIES)))
+        cuts = np.searchsorted(reached, reached[-1] * np.arange(1, pieces) / pieces)
+        cuts = np.unique(-(-cuts // LANES) * LANES)
+        return [piece for piece in np.split(rows.astype(np.uint64), cuts) if piece.size]
+
+
+@dataclass(frozen=True)
+class Posed:
+    """Both sides of the problem, with values, weights and factors in units near one.
+
+    The values are divided by `scale`, the weights by `weight_scale`; factors by the square root of `scale`.
+    """
+
+    rows: Regressions
+    columns: Regressions
+    scale: float
+    weight_scale: float
+    shape: tuple[int, int]
+
+    @property
+    def transposed(self) -> Posed:
+        """The same problem with rows and columns exchanged."""
+        return replace(self, rows=self.columns, columns=self.rows, shape=self.shape[::-1])
+
+    def at_precision(self, dtype) -> Posed:
+        """The same problem with values and weights of another type."""
+        return replace(self, rows=self.rows.at_precision(dtype), columns=self.columns.at_precision(dtype))
+
+
+def pose(observations: Observations, alpha: float = 0.0, scale_alpha: bool = False) -> Posed:
+    """Bring the problem to units near one.
+
+    Raises
+    ------
+    ValueError
+        When nothing was observed.
+    """
+    if observations.n_entries == 0:
+        raise ValueError("M has no observed entry: nothing can be completed from it.")
+    values = observations.rows.values
+    largest = float(np.abs(values).max())
+    weights = observations.rows.weights
+    heaviest = float(weights.max()) if weights.size else 1.0
+    # Divided twice: the mean of squares of very large or small numbers leaves the range.
+    scaled = values / largest if largest > 0.0 else values
+    scale = largest * float(np.sqrt(np.mean(scaled * scaled))) if largest > 0.0 else 1.0
+    weight_scale = heaviest * float(np.mean(weights / heaviest)) if weights.size else 1.0
+    penalty = alpha / scale / weight_scale
+    return Posed(
+        _pose_side(observations.rows, scale, weight_scale, penalty, scale_alpha),
+        _pose_side(observations.columns, scale, weight_scale, penalty, scale_alpha),
+        scale,
+        weight_scale,
+        observations.shape,
+    )
+
+
+def _pose_side(side: Side, scale, weight_scale, penalty, by_count) -> Regressions:
+    values, weights = side.values / scale, side.weights / weight_scale
+    counts = side.counts
+    masses = _sums(weights, side.starts) if weights.size else counts.astype(float)
+    penalties = penalty * counts if by_count else np.full(side.n_rows, penalty)
+    energies = _sums(values * values * weights if weights.size else values * values, side.starts)
+    return Regressions(side._replace(values=values, weights=weights), masses, penalties, energies)
+
+
+def _sums(weights, starts) -> np.ndarray:
+    """Sums over each row's entries; zero for empty rows."""
+    out = np.zeros(starts.size - 1)
+    filled = np.flatnonzero(np.diff(starts))
+    out[filled] = np.add.reduceat(weights, starts[filled].astype(np.intp))
+    return out

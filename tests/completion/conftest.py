@@ -1,0 +1,9 @@
+"""Fixtures of the tests of system 4."""
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
