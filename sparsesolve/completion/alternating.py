@@ -18,7 +18,7 @@ from .row_solvers import choose, gradient_sums, half_sweep, make_solver
 from .spectral import spectral_start
 
 # Below these float32 brings no more: the relative change of a factor in a sweep, and the certificate.
-_SINGLE_CHANGE = 3e-5
+_SINGLE_CHANGE = 1e-5
 _SINGLE_CERTIFICATE = 1e-6
 # What rounding may add to the share of the objective, in float32 and in float64.
 _NOISE = {False: 1e-6, True: 1e-13}

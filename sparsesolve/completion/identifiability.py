@@ -10,9 +10,11 @@ import numpy as np
 from ..backends.threads import single_threaded_blas
 from ..random import as_key
 from ..validation import check_count
+from .complement import SchurComplement
 from .factors import Factors
 from .observations import Observations
-from .tangent import Entries, SchurComplement, decompose
+from .tangent import decompose
+from .tangent_entries import Entries
 
 # Inverse iterations, steps of conjugate gradients in each, the shift that makes the matrix definite, and the smallest
 # eigenvalue that counts as positive, both relative to the mean diagonal.

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .observations import Observations, observe
-from .tangent import Entries, Linearisation, State, decompose, descend, no_ridge
+from .tangent import decompose, descend, no_ridge
+from .tangent_entries import Entries, Linearisation, State
 
 # Share of the rows and columns that leave the core in a round, rounds, and the share of them that must stay.
 _LEAVING, _ROUNDS, _CORE = 0.05, 5, 0.5

@@ -1,6 +1,16 @@
 """Problems to try the solvers on: seeded generators, and real data."""
 
 from .adversary import make_linf_adversary
+from .completion import (
+    LowRankData,
+    MaskedImage,
+    MovieLensData,
+    RatingsData,
+    fetch_movielens,
+    make_low_rank,
+    make_ratings,
+    mask_image,
+)
 from .coordinate import (
     GroupData,
     MultinomialData,
@@ -34,12 +44,17 @@ __all__ = [
     "GroupData",
     "HardTransportProblem",
     "LabelledGraph",
+    "LowRankData",
+    "MaskedImage",
+    "MovieLensData",
     "MultinomialData",
     "PaperData",
     "PointClouds",
+    "RatingsData",
     "RegressionData",
     "TextData",
     "TransportProblem",
+    "fetch_movielens",
     "hard_transport_problems",
     "load_digit_transport",
     "load_image_regression",
@@ -52,10 +67,13 @@ __all__ = [
     "make_lattice_labels",
     "make_line_transport",
     "make_linf_adversary",
+    "make_low_rank",
     "make_multinomial",
     "make_paper_data",
     "make_point_clouds",
+    "make_ratings",
     "make_regression_problem",
     "make_text_regression",
     "make_two_moons_graph",
+    "mask_image",
 ]

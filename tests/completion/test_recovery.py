@@ -7,12 +7,14 @@ import pytest
 import scipy.sparse
 
 from sparsesolve.backends import threads
-from sparsesolve.completion import tangent
+from sparsesolve.completion import tangent_entries
+from sparsesolve.completion.complement import SchurComplement
 from sparsesolve.completion.continuation import recover
 from sparsesolve.completion.factors import Factors
 from sparsesolve.completion.identifiability import identifiable
 from sparsesolve.completion.observations import observe_matrix
-from sparsesolve.completion.tangent import Entries, Ridge, SchurComplement, decompose, retract
+from sparsesolve.completion.tangent import Ridge, decompose, retract
+from sparsesolve.completion.tangent_entries import Entries
 from sparsesolve.datasets.completion import make_low_rank
 from sparsesolve.driver import drive
 from sparsesolve.reference import completion as reference
@@ -150,7 +152,7 @@ def test_a_start_near_the_answer_is_used():
 def test_same_bits_for_the_same_seed_and_for_any_number_of_threads(monkeypatch):
     data = make_low_rank(150, 120, 3, oversampling=2.0, random_state=5)
     state = np.random.get_state()[1].copy()  # noqa: NPY002  (the state that is to be left alone)
-    monkeypatch.setattr(tangent, "_CHUNK", 200)
+    monkeypatch.setattr(tangent_entries, "_CHUNK", 200)
     answers = []
     for count in (1, 2, 4):
         monkeypatch.setattr(threads, "num_threads", lambda count=count: count)

@@ -1,6 +1,6 @@
 """The rows of the tour's table, one function each. A new system adds its own here."""
 
-from . import colour_transfer, digits, image_regression
+from . import colour_transfer, digits, image_regression, missing_pixels
 from .row import Stage, TourRow
 
 __all__ = ["ROWS", "Stage", "TourRow"]
@@ -11,4 +11,5 @@ ROWS = [
     image_regression.sketched,
     colour_transfer.colour_transfer,
     digits.digits,
+    missing_pixels.missing_pixels,
 ]
