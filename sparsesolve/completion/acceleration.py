@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..backends.threads import single_threaded_blas
+
 _WILD = 5.0
 
 
@@ -28,6 +30,7 @@ class Anderson:
         """Forget the earlier sweeps."""
         self.history = []
 
+    @single_threaded_blas()
     def extrapolate(self, B: np.ndarray, A1: np.ndarray, B1: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the pair to go on with, after a sweep that led from B to (A1, B1), in one gauge."""
         if self.depth == 0:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..backends.threads import single_threaded_blas
 from ..driver import TICK, Iterate, Solver
 from ..random import as_key
 from ..result import Status
@@ -180,7 +181,8 @@ def alternate(
         A1, B1 = _in_gauge(double, A, B1, B)
         change = _relative(B1, B)
         plain = A1, B1
-        if not exact and (change < _SINGLE_CHANGE or measure.certificate <= _SINGLE_CERTIFICATE):
+        spent = change < _SINGLE_CHANGE or measure.certificate <= _SINGLE_CERTIFICATE or waited >= _PATIENCE
+        if not exact and spent:
             posed, lowest = double, np.inf
         A, B = anderson.extrapolate(B, A1, B1)
         extrapolated = len(anderson.history) > 1
@@ -204,6 +206,8 @@ class _Sweeps:
         return half_sweep(posed.rows, posed.columns.masses, A, B, solver, mixed)
 
 
+# More BLAS threads than one cost more than they bring at these widths, and other bits.
+@single_threaded_blas()
 def _in_gauge(posed: Posed, A, B, goal):
     """The pair in the gauge in which B is nearest to `goal`; under a ridge, among those where the ridge is least."""
     if posed.rows.regularised:

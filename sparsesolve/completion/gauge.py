@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..backends.threads import single_threaded_blas
+
 _SMALL = 1e-15
 
 
+@single_threaded_blas()
 def align(B: np.ndarray, goal: np.ndarray, regularised: bool) -> np.ndarray:
     """The change of gauge W that brings B W nearest to `goal`: orthogonal where there is a ridge, else any.
 
@@ -21,6 +24,7 @@ def align(B: np.ndarray, goal: np.ndarray, regularised: bool) -> np.ndarray:
     return W if np.linalg.cond(W) < 1e6 else np.eye(len(W))
 
 
+@single_threaded_blas()
 def balance(A: np.ndarray, B: np.ndarray, row_penalties, column_penalties) -> tuple[np.ndarray, np.ndarray]:
     """The pair with the product of A and B whose ridge terms are least; O((m + n) rank^2).
 

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..backends.threads import run_chunks
+from ..backends.threads import run_chunks, single_threaded_blas
 from ..random import Stream
+from .gram_kernels import cholesky_rows
 from .regressions import Regressions
-from .row_kernels import cg_rows, cholesky_rows, dual_rows, measure_rows
+from .row_kernels import cg_rows, dual_rows, measure_rows
 from .sketch_kernels import sketch_rows
 from .vectors import lanes_of, padded
 from .whitening import Whitening, transform, whiten
@@ -73,6 +74,7 @@ class Pass(NamedTuple):
 RowSolver = Callable[[Pass, np.ndarray], tuple]
 
 
+@single_threaded_blas()
 def half_sweep(
     side: Regressions,
     masses: np.ndarray,
@@ -114,6 +116,7 @@ def half_sweep(
     return transform(problem.X, white.forward.T), sums
 
 
+@single_threaded_blas()
 def gradient_sums(side: Regressions, masses, A, B) -> Sums:
     """The sums at (A, B) in the regressions' precision, nothing solved; O(entries rank)."""
     white = whiten(B, masses, side.regularised)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backends.jit import kernel
-from ..backends.threads import run_chunks
+from ..backends.threads import run_chunks, single_threaded_blas
 from ..random import Stream, fill_normal_rows
 from .regressions import Posed, Regressions
 from .vectors import padded, residual_pass
@@ -16,6 +16,7 @@ _SURPLUS = 4
 _ROUNDS = 3
 
 
+@single_threaded_blas()
 def spectral_start(posed: Posed, rank: int, key: int) -> tuple[np.ndarray, np.ndarray]:
     """Factors of the best approximation, of that rank, of the observed matrix with zeros filled in, divided by p.
 

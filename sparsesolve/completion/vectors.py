@@ -11,15 +11,12 @@ from __future__ import annotations
 import numpy as np
 from llvmlite import ir
 from numba import config, types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
-VECTOR_BYTES = 64
-#: Rows of a Gram tile that stay in registers, and the remainders that are compiled beside it.
-TILE_ROWS = 12
+from .vector_code import VECTOR_BYTES, Code
+
 #: Problems of one batch of small solves: two vectors in float64, one in float32.
 LANES = 16
-_INT32 = ir.IntType(32)
 _FAST = ("contract",)
 
 
@@ -91,7 +88,7 @@ def gram_tile(typing, B, others, values, weights, first, last, row, column, G, r
     )
 
     def generate(context, builder, signature, arguments):
-        code = _Code(context, builder, signature, arguments)
+        code = Code(context, builder, signature, arguments)
         lines = [builder.add(arguments[6], code.integer(p)) for p in range(rows.literal_value)]
         places = [builder.gep(code.row(8, line), [arguments[7]]) for line in lines]
         places.append(code.pointer(9, arguments[7]))
@@ -126,7 +123,7 @@ def residual_pass(typing, B, others, values, weights, first, last, x, out, weigh
     signature = B.dtype(B, others, values, weights, types.intp, types.intp, x, out, weighted, shifted)
 
     def generate(context, builder, signature, arguments):
-        code = _Code(context, builder, signature, arguments)
+        code = Code(context, builder, signature, arguments)
         width = code.width(0)
         total = code.variable(code.zero)
         first, last = arguments[4], arguments[5]
@@ -174,7 +171,7 @@ def lanes_subtract(typing, X, target, left, left_step, right, right_step, count)
     signature = types.void(X, *[types.intp] * 6)
 
     def generate(context, builder, signature, arguments):
-        code = _Code(context, builder, signature, arguments)
+        code = Code(context, builder, signature, arguments)
         _, target, left, left_step, right, right_step, count = arguments
         parts = range(0, LANES, code.lanes)
         totals = [code.variable(code.load(code.shifted(target, part))) for part in parts]
@@ -197,7 +194,7 @@ def lanes_scale(typing, X, target, factor):
     signature = types.void(X, types.intp, types.intp)
 
     def generate(context, builder, signature, arguments):
-        code = _Code(context, builder, signature, arguments)
+        code = Code(context, builder, signature, arguments)
         for part in range(0, LANES, code.lanes):
             place = code.shifted(arguments[1], part)
             code.store(code.multiply(code.load(place), code.load(code.shifted(arguments[2], part))), place)
@@ -212,7 +209,7 @@ def lanes_inverse_root(typing, X, target, least):
     signature = types.void(X, types.intp, types.intp)
 
     def generate(context, builder, signature, arguments):
-        code = _Code(context, builder, signature, arguments)
+        code = Code(context, builder, signature, arguments)
         one = ir.Constant(code.vector, [1.0] * code.lanes)
         for part in range(0, LANES, code.lanes):
             place = code.shifted(arguments[1], part)
@@ -223,123 +220,3 @@ def lanes_inverse_root(typing, X, target, least):
         return context.get_dummy_value()
 
     return signature, generate
-
-
-class _Code:
-    """Short names for the code of one operation; arrays and integers go by their place in the arguments."""
-
-    def __init__(self, context, builder, signature, arguments):
-        self.builder = builder
-        self.arguments = arguments
-        self.types = signature.args
-        arrays = {i: kind for i, kind in enumerate(signature.args) if isinstance(kind, types.Array)}
-        self.arrays = {i: context.make_array(t)(context, builder, arguments[i]) for i, t in arrays.items()}
-        double = arrays[0].dtype == types.float64
-        self.kind = ir.DoubleType() if double else ir.FloatType()
-        self.bytes = 8 if double else 4
-        self.lanes = VECTOR_BYTES // self.bytes
-        self.vector = ir.VectorType(self.kind, self.lanes)
-        self.suffix = f"v{self.lanes}f{8 * self.bytes}"
-        self.zero = ir.Constant(self.kind, 0.0)
-        self.zeros = ir.Constant(self.vector, [0.0] * self.lanes)
-
-    def integer(self, value):
-        return ir.Constant(ir.IntType(types.intp.bitwidth), value)
-
-    def width(self, array):
-        """Length of a row."""
-        return self.builder.extract_value(self.arrays[array].shape, self.types[array].ndim - 1)
-
-    def row(self, array, number):
-        return self.pointer(array, self.builder.mul(number, self.width(array)))
-
-    def pointer(self, array, offset):
-        return self.builder.gep(self.arrays[array].data, [offset])
-
-    def shifted(self, offset, part):
-        return self.pointer(0, self.builder.add(offset, self.integer(part)))
-
-    def number(self, array, place):
-        return self.builder.load(self.pointer(array, place))
-
-    def other(self, array, place):
-        number = self.number(array, place)
-        wide = ir.IntType(types.intp.bitwidth)
-        return number if number.type == wide else self.builder.zext(number, wide)
-
-    def load(self, pointer):
-        return self.builder.load(self.builder.bitcast(pointer, self.vector.as_pointer()), align=self.bytes)
-
-    def store(self, vector, pointer):
-        self.builder.store(vector, self.builder.bitcast(pointer, self.vector.as_pointer()), align=self.bytes)
-
-    def variable(self, value):
-        """A number or vector that changes; it ends in a register."""
-        place = cgutils.alloca_once(self.builder, value.type)
-        self.builder.store(value, place)
-        return place
-
-    def multiply(self, a, b):
-        return self.builder.fmul(a, b, flags=_FAST)
-
-    def add(self, a, b):
-        return self.builder.fadd(a, b, flags=_FAST)
-
-    def negated(self, a):
-        return self.builder.fneg(a)
-
-    def accumulate(self, total, a, b):
-        self.builder.store(self.add(self.builder.load(total), self.multiply(a, b)), total)
-
-    def splat(self, number):
-        """One number in all lanes."""
-        undefined = ir.Constant(self.vector, ir.Undefined)
-        first = self.builder.insert_element(undefined, number, ir.Constant(_INT32, 0))
-        zeros = ir.Constant(ir.VectorType(_INT32, self.lanes), [0] * self.lanes)
-        return self.builder.shuffle_vector(first, undefined, zeros)
-
-    def across(self, vector):
-        """The sum of the lanes, by halves."""
-        size = self.lanes
-        while size > 1:
-            size //= 2
-            half = [ir.Constant(ir.VectorType(_INT32, size), list(range(o, o + size))) for o in (0, size)]
-            low, high = (self.builder.shuffle_vector(vector, vector, mask) for mask in half)
-            vector = self.add(low, high)
-        return self.builder.extract_element(vector, ir.Constant(_INT32, 0))
-
-    def root(self, vector):
-        kind = ir.FunctionType(self.vector, [self.vector])
-        function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.sqrt.{self.suffix}")
-        return self.builder.call(function, [vector])
-
-    def loop(self, first, last, step):
-        return _loop(self.builder, first, last, self.integer(step))
-
-
-class _loop:
-    """``for t in range(first, last, step)`` around the code written in the with block."""
-
-    def __init__(self, builder, first, last, step):
-        self.builder, self.first, self.last, self.step = builder, first, last, step
-
-    def __enter__(self):
-        builder = self.builder
-        before = builder.basic_block
-        self.head = builder.append_basic_block("loop.head")
-        body = builder.append_basic_block("loop.body")
-        self.after = builder.append_basic_block("loop.after")
-        builder.branch(self.head)
-        builder.position_at_end(self.head)
-        self.place = builder.phi(self.first.type)
-        self.place.add_incoming(self.first, before)
-        builder.cbranch(builder.icmp_signed("<", self.place, self.last), body, self.after)
-        builder.position_at_end(body)
-        return self.place
-
-    def __exit__(self, *error):
-        builder = self.builder
-        following = builder.add(self.place, self.step)
-        self.place.add_incoming(following, builder.basic_block)
-        builder.branch(self.head)
-        builder.position_at_end(self.after)
