@@ -58,7 +58,7 @@ class Completed(NamedTuple):
 
 def by_squares(observations: Observations, options: Options, random_state) -> Solver:
     """Alternating minimization; without a ridge, tangent-space recovery where it does not fit or has run away."""
-    size = root_mean_square(observations)
+    size = root_mean_square(observations.rows.values, observations.rows.weights)
     settled = None
     sweeps = alternate(
         observations,
@@ -112,7 +112,7 @@ def has_run_away(observations: Observations, factors: Factors) -> bool:
     """Whether the completed entries are much larger than the observed ones: a fit without meaning."""
     A, B = factors
     squares = float(((A.T @ A) * (B.T @ B)).sum()) / (A.shape[0] * B.shape[0])
-    return squares > (_RUNAWAY * root_mean_square(observations)) ** 2
+    return squares > (_RUNAWAY * root_mean_square(observations.rows.values, observations.rows.weights)) ** 2
 
 
 def with_biases(observations: Observations, options: Options, random_state) -> Solver:
@@ -216,7 +216,7 @@ def by_huber(observations: Observations, options: Options, random_state) -> Solv
     own = side.weights if side.weights.size else np.ones(side.values.size)
     middle = float(np.median(side.values))
     spread = _NORMAL * float(np.median(np.abs(side.values - middle)))
-    spread = spread if spread > 0.0 else root_mean_square(observations)
+    spread = spread if spread > 0.0 else root_mean_square(observations.rows.values, observations.rows.weights)
     clipped = np.clip(side.values, middle - 3.0 * spread, middle + 3.0 * spread)
     posed = pose(observations.with_values(clipped), options.alpha, options.scale_alpha)
     key, root = as_key(random_state), np.sqrt(posed.scale)

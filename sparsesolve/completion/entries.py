@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backends.jit import kernel
-from .observations import Observations, Side
+from .observations import Side
 
 
 def predictions(side: Side, A: np.ndarray, B: np.ndarray) -> np.ndarray:
@@ -23,9 +23,8 @@ def weighted_grams(side: Side, B: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return _grams(side.starts, side.others, side.weights, np.ascontiguousarray(B), rows.astype(np.uint64))
 
 
-def root_mean_square(observations: Observations) -> float:
-    """Of the observed values, weighted."""
-    values, weights = observations.rows.values, observations.rows.weights
+def root_mean_square(values: np.ndarray, weights: np.ndarray) -> float:
+    """Weighted; no weights mean ones."""
     largest = float(np.abs(values).max(initial=0.0))
     if largest == 0.0:
         return 0.0

@@ -205,8 +205,8 @@ def _gradient_norm(observations, found, claimed, options) -> float:
 
 def _relative(observations, errors) -> float:
     """Norm of what remains, relative to that of the entries, weighted."""
-    size = root_mean_square(observations)
-    left = root_mean_square(observations.with_values(errors))
+    weights = observations.rows.weights
+    size, left = (root_mean_square(values, weights) for values in (observations.rows.values, errors))
     return left / size if size > 0.0 else left
 
 

@@ -8,13 +8,12 @@ import numpy as np
 import scipy.sparse
 
 from ..driver import drive
-from ..exceptions import warn_caller
 from ..prox import ElasticNet, GroupL2, NonNegative, Penalty
-from ..result import Result, Status
+from ..result import Status
 from .laboratory.descent import Rules, prepare
 from .laboratory.linear import LinearProblem
 from .linear_models.parameters import check_groups, group_weights, penalty_shares, pose_fit
-from .linear_models.solver import solution_at
+from .linear_models.solver import certified_result, solution_at
 from .losses import Loss
 
 AUTO = "auto"
@@ -71,21 +70,7 @@ class RuleEngine:
         point = point_at(run.x)
         point = replace(point, gap=max(float(point.gap), 0.0))
         status = Status.CONVERGED if point.gap <= options.tol else outcome.status
-        if status is not Status.CONVERGED and not quiet:
-            warn_caller(
-                f"{status.name}: the relative duality gap is {point.gap:.1e}, above tol={options.tol:.1e}. "
-                f"{status.help}"
-            )
-        return Result(
-            solution_at(posed, point, run.changed_at),
-            status,
-            outcome.n_iter,
-            {"dual_gap": point.gap},
-            outcome.trace,
-            outcome.setup_time,
-            outcome.solve_time,
-            options.choice,
-        )
+        return certified_result(solution_at(posed, point, run.changed_at), status, outcome, options, quiet)
 
     def _penalty(self, alpha: float) -> Penalty:
         """The penalty of the features; the intercept's column, the last, costs nothing."""

@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..validation import check_weights
-from .engines import PathSolution, alpha_grid, check_alphas, solve_path
+from .engines import PathSolution, choose_alphas, solve_path
 from .estimator import BCDClassifier, BCDRegressor
 
 #: What a fitted model takes over from the one that was fitted to all data.
@@ -68,11 +68,7 @@ class _AlphaByCrossValidation(BaseEstimator):
         model = self._model()
         checked, engine = model._prepared(X, y, sample_weight)
         y = column_or_1d(y)
-        alphas = (
-            alpha_grid(engine, self.n_alphas, self.ratio)
-            if self.alphas is None
-            else check_alphas(self.alphas)
-        )
+        alphas = choose_alphas(engine, self.alphas, self.n_alphas, self.ratio)
         weights = check_weights("sample_weight", sample_weight, checked.shape[0])
         weights = np.ones(checked.shape[0]) if weights is None else weights
         rows = checked.tocsr() if hasattr(checked, "tocsr") else checked
@@ -115,11 +111,7 @@ class _AlphaByCrossValidation(BaseEstimator):
         _, engine = model._prepared(X, y, sample_weight)
         alphas = getattr(self, "alphas_", None)
         if alphas is None:
-            alphas = (
-                alpha_grid(engine, self.n_alphas, self.ratio)
-                if self.alphas is None
-                else check_alphas(self.alphas)
-            )
+            alphas = choose_alphas(engine, self.alphas, self.n_alphas, self.ratio)
         return solve_path(engine, alphas, model._options())
 
     def predict(self, X):

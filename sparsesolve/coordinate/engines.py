@@ -176,6 +176,11 @@ def alpha_grid(engine: Engine, n_alphas: int, ratio: float) -> np.ndarray:
     return largest * np.logspace(0.0, np.log10(ratio), n_alphas)
 
 
+def choose_alphas(engine: Engine, alphas, n_alphas: int, ratio: float) -> np.ndarray:
+    """The given alphas, or the grid that the engine's largest one begins; largest first."""
+    return alpha_grid(engine, n_alphas, ratio) if alphas is None else check_alphas(alphas)
+
+
 def check_alphas(alphas) -> np.ndarray:
     """The alphas, largest first; a ValueError unless they are finite numbers of at least 0."""
     alphas = np.asarray(alphas, dtype=np.float64)

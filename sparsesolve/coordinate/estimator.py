@@ -19,8 +19,7 @@ from .engines import (
     LinearEngine,
     MultinomialEngine,
     PathSolution,
-    alpha_grid,
-    check_alphas,
+    choose_alphas,
     solve_path,
 )
 from .linear_models.options import check_options
@@ -61,8 +60,7 @@ class SparseLinearModel(CallbackSupport, BaseEstimator):
         return result.solution
 
     def _path(self, engine: Engine, alphas, n_alphas, ratio) -> PathSolution:
-        alphas = alpha_grid(engine, n_alphas, ratio) if alphas is None else check_alphas(alphas)
-        return solve_path(engine, alphas, self._options())
+        return solve_path(engine, choose_alphas(engine, alphas, n_alphas, ratio), self._options())
 
     def _linear(self, X):
         check_is_fitted(self)

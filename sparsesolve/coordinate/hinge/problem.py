@@ -17,12 +17,11 @@ import scipy.sparse
 
 from ...operators import as_column_matrix
 from ...operators.columns import ColumnMatrix, moments, product, transposed_product
+from ..linear_models.pose import power_of_two
 
-#: Powers of two within which squares and sums of data neither overflow nor vanish.
-_SAFE_EXPONENT = 200
-#: A scaled penalty beyond these is taken for these: the answer is zero, or has no penalty, to all digits.
 #: Stiffness of the intercept, relative to the squared norm of a typical sample: much more of it slows sweeps down.
 _STIFFNESS = 0.02
+#: A scaled penalty beyond these is taken for these: the answer is zero, or has no penalty, to all digits.
 _SMALLEST_PENALTY, _LARGEST_PENALTY = 1e-280, 1e280
 
 
@@ -108,7 +107,7 @@ def pose(X, signs, alpha: float, sample_weight, fit_intercept: bool) -> HingePro
             signs[kept],
             weights[kept],
         )
-    x_scale = _power_of_two(X.data if scipy.sparse.issparse(X) else X)
+    x_scale = power_of_two(X.data if scipy.sparse.issparse(X) else X)
     if x_scale != 1.0:
         X = X.astype(np.float64) * (1.0 / x_scale)
     with np.errstate(over="ignore", under="ignore"):
@@ -139,14 +138,6 @@ def pose(X, signs, alpha: float, sample_weight, fit_intercept: bool) -> HingePro
         offset,
         kept,
     )
-
-
-def _power_of_two(values) -> float:
-    largest = (
-        max(abs(float(values.max(initial=0.0))), abs(float(values.min(initial=0.0)))) if values.size else 0.0
-    )
-    exponent = int(np.frexp(largest)[1]) if largest > 0.0 else 0
-    return float(np.ldexp(1.0, exponent)) if abs(exponent) > _SAFE_EXPONENT else 1.0
 
 
 def evaluate(problem: HingeProblem, v: np.ndarray, w: np.ndarray) -> Point:

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ...driver import TICK, Iterate, Solver, drive
-from ...exceptions import warn_caller
 from ...random import as_key
 from ...result import Result, Status
 from ...validation import check_matrix, check_real, check_targets, check_weights
 from ..linear_models.options import Options
+from ..linear_models.solver import certified_result, identified_at, support_name
 from .kernels import sweep
 from .problem import HingeProblem, evaluate, pose, refreshed
 from .steps import State, is_cheap, search_plane, solve_free
@@ -140,23 +140,10 @@ def solve_hinge(
         intercept,
         problem.alpha * point.primal,
         point.gap,
-        _identified_at(supports, _support(problem, point.v)),
+        identified_at(supports, _support(problem, point.v)),
         problem.dual_point(point.v),
     )
-    if status is not Status.CONVERGED and not quiet:
-        warn_caller(
-            f"{status.name}: the relative duality gap is {point.gap:.1e}, above tol={options.tol:.1e}. {status.help}"
-        )
-    return Result(
-        solution,
-        status,
-        outcome.n_iter,
-        {"dual_gap": point.gap},
-        outcome.trace,
-        outcome.setup_time,
-        outcome.solve_time,
-        options.choice,
-    )
+    return certified_result(solution, status, outcome, options, quiet)
 
 
 def _check_alpha(alpha) -> float:
@@ -284,12 +271,7 @@ def _candidates(problem, v, slopes):
 
 
 def _support(problem, v) -> int:
-    return hash(np.flatnonzero((v > problem.lower) & (v < problem.upper)).tobytes())
-
-
-def _identified_at(supports, last) -> int:
-    changes = [number for number, support in enumerate(supports, 1) if support != last]
-    return changes[-1] + 1 if changes else 1
+    return support_name((v > problem.lower) & (v < problem.upper))
 
 
 def _honest(status: Status, gap: float, tol: float) -> Status:

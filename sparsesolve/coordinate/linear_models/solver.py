@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...driver import Iterate, Solver, drive
+from ...driver import Iterate, Outcome, Solver, drive
 from ...exceptions import warn_caller
 from ...result import Result, Status
 from .model import Point
@@ -69,15 +69,23 @@ def solve(
     )
     point, status = certain(posed.model, outcome.best, outcome.status, options.tol)
     solution = solution_at(posed, point, identified_at(supports, support_name(point.w)))
+    return certified_result(solution, status, outcome, options, quiet)
+
+
+def certified_result(
+    solution, status: Status, outcome: Outcome, options: Options, quiet: bool = False
+) -> Result:
+    """The result of a solution that has a `dual_gap`; unless quiet, it warns of one that is too large."""
+    gap = solution.dual_gap
     if status is not Status.CONVERGED and not quiet:
         warn_caller(
-            f"{status.name}: the relative duality gap is {point.gap:.1e}, above tol={options.tol:.1e}. {status.help}"
+            f"{status.name}: the relative duality gap is {gap:.1e}, above tol={options.tol:.1e}. {status.help}"
         )
     return Result(
         solution,
         status,
         outcome.n_iter,
-        {"dual_gap": point.gap},
+        {"dual_gap": gap},
         outcome.trace,
         outcome.setup_time,
         outcome.solve_time,

@@ -8,12 +8,11 @@ import numpy as np
 import scipy.sparse
 
 from ...driver import drive
-from ...exceptions import warn_caller
-from ...result import Result, Status
+from ...result import Result
 from ...validation import check_matrix
 from ..linear_models.options import Options
 from ..linear_models.pose import power_of_two
-from ..linear_models.solver import certain, identified_at, recorded, support_name
+from ..linear_models.solver import certain, certified_result, identified_at, recorded, support_name
 from ..linear_models.working_set import working_sets
 from .model import SoftmaxModel
 from .newton import SoftmaxInner
@@ -141,18 +140,4 @@ class PosedMultinomial:
             identified_at(supports, support_name(point.w)),
             dual_point,
         )
-        if status is not Status.CONVERGED and not quiet:
-            warn_caller(
-                f"{status.name}: the relative duality gap is {point.gap:.1e}, above tol={options.tol:.1e}. "
-                f"{status.help}"
-            )
-        return Result(
-            solution,
-            status,
-            outcome.n_iter,
-            {"dual_gap": point.gap},
-            outcome.trace,
-            outcome.setup_time,
-            outcome.solve_time,
-            options.choice,
-        )
+        return certified_result(solution, status, outcome, options, quiet)
