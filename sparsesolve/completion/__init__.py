@@ -1,6 +1,6 @@
 """System 4: low rank matrix completion by robust alternating minimization."""
 
-from .engines import Biases
+from .completed import Biases
 from .factors import Factors
 from .observations import Observations, Side
 from .solver import CompletionSolution, complete

@@ -20,10 +20,12 @@ class Anderson:
     ----------
     depth : int
         How many earlier sweeps are used; 0 switches it off.
+    wild : float, default=5.0
+        Sum of the weights' sizes beyond which the earlier sweeps are forgotten.
     """
 
-    def __init__(self, depth: int):
-        self.depth = depth
+    def __init__(self, depth: int, wild: float = _WILD):
+        self.depth, self.wild = depth, wild
         self.history: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def clear(self) -> None:
@@ -44,7 +46,7 @@ class Anderson:
         size = np.sqrt(np.diag(gram)).clip(min=np.finfo(float).tiny)
         right = np.array([np.vdot(a, last) for a in steps]) / size
         share = np.linalg.lstsq(gram / size / size[:, None], right, rcond=1e-10)[0] / size
-        if not np.abs(share).sum() < _WILD:
+        if not np.abs(share).sum() < self.wild:
             self.history = self.history[-1:]
             return A1, B1
         A, B = (1.0 - share.sum()) * A1, (1.0 - share.sum()) * B1

@@ -13,6 +13,7 @@ from ..result import Status
 from .acceleration import Anderson
 from .factors import Factors
 from .gauge import align, balance
+from .joint import JointIterate, Slowness, newton_steps
 from .observations import Observations
 from .regressions import Posed, pose
 from .row_solvers import choose, gradient_sums, half_sweep, make_solver
@@ -53,7 +54,11 @@ class Measure:
 
 
 def certify(
-    observations: Observations, factors: Factors, alpha: float = 0.0, scale_alpha: bool = False
+    observations: Observations,
+    factors: Factors,
+    alpha: float = 0.0,
+    scale_alpha: bool = False,
+    background: float = 0.0,
 ) -> Measure:
     """Measure the gradient of the objective at a pair of factors, in float64; O(entries rank).
 
@@ -63,9 +68,11 @@ def certify(
         sqrt((sum_i g_i' (W_i G_B + alpha_i I)^+ g_i + sum_j g_j' (W_j G_A + alpha_j I)^+ g_j) / sum w M^2).
 
     It does not change when the data are scaled or transposed, nor, without a ridge, with the gauge of the factors; its
-    square is about the share of the data's sum of squares by which one more sweep would lower the objective.
+    square is about the share of the data's sum of squares by which one more sweep would lower the objective. With a
+    background c, the weight of the zeros elsewhere, W_i counts what the weights are above it, the means are unweighted,
+    and c n G_B, c m G_A are added to what is inverted.
     """
-    posed = pose(observations, alpha, scale_alpha)
+    posed = pose(observations, alpha, scale_alpha, background)
     root = np.sqrt(posed.scale)
     return _measure(posed, factors.row_factors / root, factors.column_factors / root)
 
@@ -76,6 +83,7 @@ def alternate(
     *,
     alpha: float = 0.0,
     scale_alpha: bool = False,
+    background: float = 0.0,
     inner: str = "auto",
     cg_steps: int = 2,
     start: Factors | None = None,
@@ -98,6 +106,8 @@ def alternate(
         Ridge.
     scale_alpha : bool, default=False
         Whether d_i is the number of entries of row i; else 1.
+    background : float, default=0.0
+        Weight of zeros at the entries that were not observed; below all weights.
     inner : {"auto", "cholesky", "cg", "sketch"}, default="auto"
         How each row's regression is solved: exactly, by a few steps from where it was, or by the paper's sketch.
     cg_steps : int, default=2
@@ -138,18 +148,21 @@ def alternate(
             f"rank={rank} is above the least of the matrix's dimensions {observations.shape}: use a smaller rank."
         )
     key = as_key(random_state)
-    double = pose(observations, alpha, scale_alpha)
+    double = pose(observations, alpha, scale_alpha, background)
     posed = double.at_precision(np.float32) if single_precision or start is None else double
     root = np.sqrt(double.scale)
     A, B = spectral_start(posed, rank, key) if start is None else (factor / root for factor in start)
     yield TICK
     posed = posed if single_precision else double
+    # Without a ridge the entries may leave room to run away: what comes then is not for Newton's method.
+    held = double.rows.regularised or background > 0.0 or start is not None
     if double.rows.regularised:
         A, B = balance(A, B, double.rows.penalties, double.columns.penalties)
     sweeps = _Sweeps(inner, cg_steps, key, single_precision)
     anderson = Anderson(memory)
     plain, lowest, change = (A, B), np.inf, np.inf
     best, waited, extrapolated = np.inf, 0, False
+    slowness = Slowness()
     while True:
         A, before = sweeps.solve(posed, A, B)
         yield TICK
@@ -184,6 +197,10 @@ def alternate(
         spent = change < _SINGLE_CHANGE or measure.certificate <= _SINGLE_CERTIFICATE or waited >= _PATIENCE
         if not exact and spent:
             posed, lowest = double, np.inf
+        if held and slowness.seen(measure.certificate) and (exact or not single_precision):
+            for found in newton_steps(double, *plain, tol=tol):
+                yield found if found is TICK else _newton_iterate(double, found)
+            return Status.STALLED
         A, B = anderson.extrapolate(B, A1, B1)
         extrapolated = len(anderson.history) > 1
 
@@ -225,12 +242,16 @@ def _measure(posed: Posed, A, B) -> Measure:
 
 
 def _from_sums(posed: Posed, A, B, squares: float, gradient: float) -> Measure:
-    energy = posed.rows.energy
+    energy = posed.energy
     squares = max(squares, 0.0)
-    penalty = 0.0
+    penalty = energy - posed.rows.energy  # the constant that a background brings; zero without
+    if posed.background > 0.0:
+        penalty += posed.background * float(((A.T @ A) * (B.T @ B)).sum())
     if posed.rows.regularised:
         sides = ((posed.rows, A), (posed.columns, B))
-        penalty = float(sum(side.penalties @ np.einsum("ij,ij->i", factor, factor) for side, factor in sides))
+        penalty += float(
+            sum(side.penalties @ np.einsum("ij,ij->i", factor, factor) for side, factor in sides)
+        )
     mass = float(posed.rows.masses.sum())
     return Measure(
         float(np.sqrt(gradient / energy)) if energy > 0.0 else 0.0,
@@ -238,6 +259,14 @@ def _from_sums(posed: Posed, A, B, squares: float, gradient: float) -> Measure:
         float(np.sqrt(squares / mass)) * posed.scale,
         (squares + penalty) / energy if energy > 0.0 else 0.0,
     )
+
+
+def _newton_iterate(posed: Posed, found: JointIterate) -> Iterate:
+    root, units = np.sqrt(posed.scale), posed.scale**2 * posed.weight_scale
+    mass = float(posed.rows.masses.sum())
+    objective = (found.objective + posed.energy - posed.rows.energy) * units
+    extras = {"rmse": float(np.sqrt(found.squares / mass)) * posed.scale, "change": np.nan}
+    return Iterate(Factors(found.A * root, found.B * root), found.certificate, objective, extras)
 
 
 def _relative(B1, B) -> float:

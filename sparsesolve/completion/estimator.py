@@ -8,10 +8,15 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..callbacks import CallbackSupport, managed
-from .engines import Biases
-from .folding import fold_in, variances
+from .completed import Biases, Completed
+from .factors import Factors
+from .folding import fold_in, fold_in_positive, variances
+from .observations import Observations
 from .options import check_observations, check_options
 from .solver import solve
+
+#: Parameters that steer a fit rather than pose a problem.
+_STEERING = ("random_state", "callback", "verbose")
 
 
 class MatrixCompletion(CallbackSupport, TransformerMixin, BaseEstimator):
@@ -22,8 +27,9 @@ class MatrixCompletion(CallbackSupport, TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    rank : int, default=10
-        Columns of both factors, at most the smaller side of the matrix.
+    rank : int or "auto", default=10
+        Columns of both factors, at most the smaller side of the matrix. "auto" takes the least rank of nearly the
+        smallest error on entries held out.
     alpha : float, default=0.0
         Ridge, in units of the entries. Without it a matrix that can be fitted exactly is looked for with more effort.
     scale_alpha : bool, default=False
@@ -35,6 +41,16 @@ class MatrixCompletion(CallbackSupport, TransformerMixin, BaseEstimator):
         "huber" resists gross outliers.
     bias : bool, default=False
         Fit a mean, row and column effects with the factors.
+    positive : bool, default=False
+        Whether the factors have no negative entries.
+    missing_weight : float, default=0.0
+        Weight of the entries that were not observed, taken as zero; below the weights of those that were. Above 0 it
+        makes implicit feedback: fit ones where something was bought or seen, with weights that say how often.
+    sample_splits : int, default=0
+        Above 0: the paper's scheme for the proof, so many sweeps in which each half has entries of its own.
+    validation_fraction : float, default=0.0
+        Share of the entries that is held out, for the error on them in the trace and the certificate. A tenth where a
+        rank is to be chosen; then the fit with the rank chosen uses all entries.
     tol : float, default=1e-8
         Largest certificate, the scaled norm of the gradient; see `complete`.
     max_iter : int, default=1000
@@ -62,6 +78,12 @@ class MatrixCompletion(CallbackSupport, TransformerMixin, BaseEstimator):
         The same with the degrees of freedom taken off: an estimate of an entry's standard deviation.
     gradient_norm_ : float
         The certificate.
+    rank_ : int
+        Columns of the factors: `rank`, or the one that was chosen.
+    rank_errors_ : dict of int to float
+        Held-out error of each rank that was tried; empty where none was to be chosen.
+    held_out_error_ : float
+        Root mean squared error at the entries held out; NaN if there were none.
     undetermined_rows_, undetermined_columns_ : ndarray of int
         Those with fewer entries than the rank.
     result_ : Result
@@ -101,6 +123,10 @@ class MatrixCompletion(CallbackSupport, TransformerMixin, BaseEstimator):
         inner="auto",
         loss="squared",
         bias=False,
+        positive=False,
+        missing_weight=0.0,
+        sample_splits=0,
+        validation_fraction=0.0,
         tol=1e-8,
         max_iter=1000,
         max_time=None,
@@ -115,6 +141,10 @@ class MatrixCompletion(CallbackSupport, TransformerMixin, BaseEstimator):
         self.inner = inner
         self.loss = loss
         self.bias = bias
+        self.positive = positive
+        self.missing_weight = missing_weight
+        self.sample_splits = sample_splits
+        self.validation_fraction = validation_fraction
         self.tol = tol
         self.max_iter = max_iter
         self.max_time = max_time
@@ -144,36 +174,92 @@ class MatrixCompletion(CallbackSupport, TransformerMixin, BaseEstimator):
         ValueError
             For bad data or parameters; the message names the argument, its value and the mend.
         """
-        observations = self._observed(X, weights, reset=True)
+        return self._fit(X, self._observed(X, weights, reset=True))
+
+    @managed
+    def partial_fit(self, X, y=None, weights=None, axis=0):
+        """Go on with new rows or columns: sweeps over all entries seen so far, from the factors that are there.
+
+        The first call is a fit. The entries of all calls are kept, so that the answer is that of a fit of all of them,
+        from a near start.
+
+        Parameters
+        ----------
+        X : array with NaN, or sparse matrix, of shape (r, n), or (m, r) for columns
+            The new rows, below those that were there; or columns to the right of them.
+        y : ignored
+        weights : matrix like X, optional
+        axis : {0, 1}, default=0
+            0 for new rows, 1 for new columns.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For another axis, another number of columns (rows, for new columns), and what `fit` refuses.
+        """
+        if axis not in (0, 1):
+            raise ValueError(f"axis={axis!r} must be 0, for new rows, or 1, for new columns.")
+        if not hasattr(self, "row_factors_"):
+            return self._fit(X, self._observed(X, weights, reset=True))
+        new = self._observed(X, weights, reset=False) if axis == 0 else self._new_columns(X, weights)
+        seen = self._seen.transposed if axis else self._seen
+        found = self._completed().transposed if axis else self._completed()
+        (_, others), biases, _ = found
+        ridge = self.alpha, self.scale_alpha, self.missing_weight
+        factors, effects = fold_in(new, others, biases, *ridge)
+        if self.positive:
+            factors = fold_in_positive(new, others, *ridge)
+        longer, grown = seen.stacked(new), found.with_rows(factors, effects)
+        if axis:
+            longer, grown = longer.transposed, grown.transposed
+        self.n_features_in_ = longer.shape[1]
+        return self._fit(X, longer, grown)
+
+    def _fit(self, X, observations: Observations, start: Completed | None = None):
+        params = self.get_params(deep=False)
         options = check_options(
-            self.rank,
-            self.alpha,
-            self.scale_alpha,
-            self.inner,
-            self.loss,
-            self.bias,
-            self.tol,
-            self.max_iter,
-            self.max_time,
-            self.backend,
-            observations.shape,
+            observations, **{name: value for name, value in params.items() if name not in _STEERING}
         )
-        result = solve(
-            observations, options, self.random_state, self._watch(X, None, self.callback), self.verbose
+        result, trained = solve(
+            observations,
+            options,
+            self.random_state,
+            self._watch(X, None, self.callback),
+            self.verbose,
+            start if start is None or options.rank == start.factors.row_factors.shape[1] else None,
         )
         solution = result.solution
         self.result_ = result
         self.row_factors_, self.column_factors_ = solution.row_factors, solution.column_factors
         self.bias_ = solution.bias
+        self.rank_, self.rank_errors_ = self.row_factors_.shape[1], solution.rank_errors
         self.rmse_, self.noise_scale_ = float(solution.rmse), float(solution.noise_scale)
         self.gradient_norm_ = result.certificate["gradient_norm"]
+        self.held_out_error_ = result.certificate.get("held_out_error", float("nan"))
         self.undetermined_rows_ = solution.undetermined_rows
         self.undetermined_columns_ = solution.undetermined_columns
         self.n_iter_, self.converged_ = result.n_iter, result.converged
-        self._observations = observations
+        self._seen, self._observations = observations, trained
         # What the columns' factors were estimated from: folded rows do not change it.
-        self._trained = observations.columns, self._with_ones(self.row_factors_)
+        self._trained = trained.columns, self._with_ones(self.row_factors_)
         return self
+
+    def _new_columns(self, X, weights) -> Observations:
+        """New columns, as rows of the transposed matrix."""
+        new = check_observations(X, weights)
+        if new.shape[0] != self._seen.shape[0]:
+            raise ValueError(
+                f"X has {new.shape[0]} rows, but the model has {self._seen.shape[0]}: give the new columns one entry, "
+                "or none, for each of these."
+            )
+        return new.transposed
+
+    def _completed(self) -> Completed:
+        return Completed(Factors(self.row_factors_, self.column_factors_), self.bias_)
 
     def fit_transform(self, X, y=None, weights=None):
         """Complete a matrix, and return it with its gaps filled; observed entries stay as they are.
@@ -183,7 +269,7 @@ class MatrixCompletion(CallbackSupport, TransformerMixin, BaseEstimator):
         ndarray of shape (m, n)
         """
         self.fit(X, y, weights)
-        return _filled(self._observations, self._everything(self.row_factors_, self._effects()))
+        return _filled(self._seen, self._everything(self.row_factors_, self._effects()))
 
     def transform(self, X):
         """Fill the gaps of rows, new ones or those of the fit, on the fitted column factors.
@@ -234,7 +320,8 @@ class MatrixCompletion(CallbackSupport, TransformerMixin, BaseEstimator):
         return_std : bool, default=False
             Also return each prediction's standard error: what the estimation of the row's and of the column's factors
             leaves open, to first order, without the entry's own noise, `noise_scale_`. Infinite where a row or column
-            has too few entries to say.
+            has too few entries to say. Not for implicit feedback, which has no model of the noise, nor for positive
+            factors.
 
         Returns
         -------
@@ -249,6 +336,10 @@ class MatrixCompletion(CallbackSupport, TransformerMixin, BaseEstimator):
             values += self.bias_.mean + self.bias_.rows[rows] + self.bias_.columns[columns]
         if not return_std:
             return values
+        if self.missing_weight > 0.0 or self.positive:
+            raise ValueError(
+                "return_std=True needs missing_weight=0 and positive=False: there is no theory of errors for these."
+            )
         A, B = self._with_ones(self.row_factors_), self._with_ones(self.column_factors_)
         ridge = (self.alpha, self.scale_alpha)
         columns_side, design = self._trained
@@ -268,7 +359,10 @@ class MatrixCompletion(CallbackSupport, TransformerMixin, BaseEstimator):
 
     def _folded(self, observations):
         check_is_fitted(self)
-        return fold_in(observations, self.column_factors_, self.bias_, self.alpha, self.scale_alpha)
+        ridge = self.alpha, self.scale_alpha, self.missing_weight
+        if not self.positive:
+            return fold_in(observations, self.column_factors_, self.bias_, *ridge)
+        return fold_in_positive(observations, self.column_factors_, *ridge), np.zeros(observations.shape[0])
 
     def _effects(self):
         return np.zeros(len(self.row_factors_)) if self.bias_ is None else self.bias_.rows

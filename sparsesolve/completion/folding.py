@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from .engines import Biases
+from .completed import Biases
 from .entries import weighted_grams
+from .nonnegative import nonnegative_half_sweep
 from .observations import Observations
 from .regressions import pose
 from .row_solvers import half_sweep, make_solver
 
 #: Relative to the mean eigenvalue: below, a direction of a row's Gram matrix counts as not observed.
 _UNSEEN = 1e-10
+#: Passes of coordinate descent that a new row gets at most, and how far it is to go.
+_PASSES, _ACCURACY = 10_000, 1e-9
 
 
 def fold_in(
@@ -20,6 +23,7 @@ def fold_in(
     bias: Biases | None = None,
     alpha: float = 0.0,
     scale_alpha: bool = False,
+    background: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Factors of new rows, all at once; O(entries rank^2 + rows rank^3).
 
@@ -33,7 +37,7 @@ def fold_in(
     column_factors : ndarray of shape (n, rank)
     bias : Biases, optional
         Of the fitted model; the new rows' effects are then fitted with their factors.
-    alpha, scale_alpha
+    alpha, scale_alpha, background
         As in the fit.
 
     Returns
@@ -48,7 +52,7 @@ def fold_in(
         observations = observations.with_values(rest)
     if observations.n_entries == 0 or not observations.rows.values.any():
         return np.zeros((observations.shape[0], B.shape[1])), np.zeros(observations.shape[0])
-    posed = pose(observations, alpha, scale_alpha)
+    posed = pose(observations, alpha, scale_alpha, background)
     root = np.sqrt(posed.scale)
     design = B / root
     if bias is not None:
@@ -65,6 +69,32 @@ def fold_in(
     if bias is None:
         return solved * root, np.zeros(observations.shape[0])
     return solved[:, :-1] * root, solved[:, -1] * posed.scale
+
+
+def fold_in_positive(
+    observations: Observations,
+    column_factors: np.ndarray,
+    alpha: float = 0.0,
+    scale_alpha: bool = False,
+    background: float = 0.0,
+) -> np.ndarray:
+    """Factors of new rows, at least 0; O(entries rank^2).
+
+    Parameters
+    ----------
+    observations, column_factors, alpha, scale_alpha, background
+        As for `fold_in`.
+
+    Returns
+    -------
+    ndarray of shape (r, rank)
+    """
+    if observations.n_entries == 0:
+        return np.zeros((observations.shape[0], column_factors.shape[1]))
+    posed = pose(observations, alpha, scale_alpha, background)
+    root = np.sqrt(posed.scale)
+    start = np.zeros((observations.shape[0], column_factors.shape[1]))
+    return nonnegative_half_sweep(posed, start, column_factors / root, _PASSES, _ACCURACY)[0] * root
 
 
 def variances(side, design, at, lines, alpha, scale_alpha) -> np.ndarray:

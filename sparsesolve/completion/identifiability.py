@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..backends.jit import kernel
 from ..backends.threads import single_threaded_blas
 from ..random import as_key
 from ..validation import check_count
@@ -50,6 +51,39 @@ class Identifiability(NamedTuple):
     def holds(self) -> bool:
         """Whether, besides, no direction was found in which the answer could move."""
         return self.possible and not self.curvature <= _POSITIVE
+
+
+@kernel
+def _n_parts(starts, others, n_columns):
+    """Connected parts of the graph whose edges are the entries; rows and columns without any do not count."""
+    n_rows = starts.size - 1
+    above = np.arange(n_rows + n_columns)
+    used = np.zeros(n_rows + n_columns, np.bool_)
+    parts = 0
+    for i in range(n_rows):
+        for e in range(np.intp(starts[i]), np.intp(starts[i + 1])):
+            left, right = i, n_rows + np.intp(others[e])
+            parts += np.intp(not used[left]) + np.intp(not used[right])
+            used[left] = used[right] = True
+            while above[left] != left:
+                above[left] = above[above[left]]
+                left = above[left]
+            while above[right] != right:
+                above[right] = above[above[right]]
+                right = above[right]
+            if left != right:
+                above[right] = left
+                parts -= 1
+    return parts
+
+
+def n_parts(observations: Observations) -> int:
+    """Into how many parts the matrix falls that share neither rows nor columns; O(entries).
+
+    The factors of each part have a gauge of their own, so that nothing is known of the blocks between two parts.
+    """
+    side = observations.rows
+    return int(_n_parts(side.starts, side.others, observations.shape[1]))
 
 
 def identifiable(

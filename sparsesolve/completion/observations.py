@@ -68,6 +68,11 @@ class Observations:
         return self.rows.values.size
 
     @property
+    def least_weight(self) -> float:
+        """The smallest weight of an observed entry."""
+        return float(self.rows.weights.min()) if self.rows.weights.size else 1.0
+
+    @property
     def transposed(self) -> Observations:
         """The observations of the transposed matrix; nothing is copied."""
         return Observations(self.shape[::-1], self.columns, self.rows)
@@ -76,6 +81,30 @@ class Observations:
         """The same places with other values and weights, both in the order of the rows."""
         weights = self.rows.weights if weights is None else weights
         return _both_sides(self.shape, self.rows.starts, self.rows.others, values, weights)
+
+    def subset(self, kept: np.ndarray) -> Observations:
+        """The entries, in the order of the rows, for which `kept` is true; the shape stays."""
+        side = self.rows
+        before = np.concatenate([[0], np.cumsum(kept)]).astype(np.uint64)
+        weights = side.weights[kept] if side.weights.size else side.weights
+        return _both_sides(
+            self.shape, before[side.starts.astype(np.int64)], side.others[kept], side.values[kept], weights
+        )
+
+    def stacked(self, below: Observations) -> Observations:
+        """These rows with others below them."""
+        top, bottom = self.rows, below.rows
+        starts = np.concatenate([top.starts, bottom.starts[1:] + top.starts[-1]])
+        others, values = (
+            np.concatenate(pair) for pair in ((top.others, bottom.others), (top.values, bottom.values))
+        )
+        weights = np.empty(0)
+        if top.weights.size or bottom.weights.size:
+            weights = np.concatenate(
+                [side.weights if side.weights.size else np.ones(side.values.size) for side in (top, bottom)]
+            )
+        shape = self.shape[0] + below.shape[0], self.shape[1]
+        return _both_sides(shape, starts, others, values, weights)
 
 
 def observe(starts, others, values, shape, weights=None) -> Observations:

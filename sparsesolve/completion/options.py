@@ -17,7 +17,15 @@ LOSSES = ("squared", "huber")
 
 @dataclass(frozen=True)
 class Options:
-    """Checked parameters of a completion."""
+    """Checked parameters of a completion.
+
+    Attributes
+    ----------
+    rank : int
+        0 where it is to be chosen.
+    background : float
+        `missing_weight`.
+    """
 
     rank: int
     alpha: float
@@ -25,25 +33,79 @@ class Options:
     inner: str
     loss: str
     bias: bool
+    positive: bool
+    background: float
+    sample_splits: int
+    validation_fraction: float
     tol: float
     max_iter: int
     max_time: float | None
     choice: Choice
 
 
+#: Held out to choose a rank where no other share is given.
+_SHARE = 0.1
+#: What does not go together, and what to do instead; the first of a pair is told what the second one is.
+_APART = (
+    ("missing_weight", ("loss", "bias", "scale_alpha", "sample_splits")),
+    ("positive", ("loss", "bias", "sample_splits")),
+    ("sample_splits", ("loss", "bias")),
+)
+
+
 def check_options(
-    rank, alpha, scale_alpha, inner, loss, bias, tol, max_iter, max_time, backend, shape
+    observations: Observations,
+    *,
+    rank,
+    alpha,
+    scale_alpha,
+    inner,
+    loss,
+    bias,
+    positive,
+    missing_weight,
+    sample_splits,
+    validation_fraction,
+    tol,
+    max_iter,
+    max_time,
+    backend,
 ) -> Options:
     """Return the options, or raise a ValueError that names the one that is wrong."""
-    rank = check_count("rank", rank)
-    if rank > min(shape):
-        raise ValueError(f"rank={rank} is above the smaller side of M, {min(shape)}: take a smaller rank.")
+    smallest = min(observations.shape)
+    if isinstance(rank, str):
+        check_choice("rank", rank, ("auto",))
+        rank = 0
+        validation_fraction = validation_fraction or _SHARE
+    else:
+        rank = check_count("rank", rank)
+    if rank > smallest:
+        raise ValueError(f"rank={rank} is above the smaller side of M, {smallest}: take a smaller rank.")
     check_choice("inner", inner, INNER)
     check_choice("loss", loss, LOSSES)
-    if loss == "huber" and bias:
+    missing_weight = check_real("missing_weight", missing_weight, minimum=0)
+    least = observations.least_weight
+    if missing_weight >= least:
         raise ValueError(
-            "bias=True is not known to loss='huber': subtract the means first, or use 'squared'."
+            f"missing_weight={missing_weight} must be below the weights of observed entries, of which the least is "
+            f"{least:g}: lower it, or raise the weights."
         )
+    sample_splits = check_count("sample_splits", sample_splits, minimum=0)
+    given = {
+        "missing_weight": missing_weight,
+        "positive": positive,
+        "sample_splits": sample_splits,
+        "loss": loss if loss != "squared" else "",
+        "bias": bias,
+        "scale_alpha": scale_alpha,
+    }
+    for name, others in _APART:
+        for other in others:
+            if given[name] and given[other]:
+                raise ValueError(
+                    f"{other}={given[other]!r} is not known together with {name}={given[name]!r}: leave out one "
+                    "of them."
+                )
     return Options(
         rank,
         check_real("alpha", alpha, minimum=0),
@@ -51,6 +113,10 @@ def check_options(
         inner,
         loss,
         bool(bias),
+        bool(positive),
+        missing_weight,
+        sample_splits,
+        check_real("validation_fraction", validation_fraction, minimum=0, below=1),
         check_real("tol", tol, minimum=0),
         check_count("max_iter", max_iter),
         None if max_time is None else check_real("max_time", max_time, minimum=0),

@@ -28,12 +28,15 @@ class Regressions:
         What multiplies the squared length of each row of the factor.
     energies : ndarray of float64, shape (n_rows,)
         Weighted sums of squared values.
+    background : float
+        Weight with which every entry of the row, observed or not, is drawn to zero besides.
     """
 
     side: Side
     masses: np.ndarray
     penalties: np.ndarray
     energies: np.ndarray
+    background: float = 0.0
     _pieces: dict = field(default_factory=dict, repr=False, compare=False)
 
     def at_precision(self, dtype) -> Regressions:
@@ -68,6 +71,16 @@ class Regressions:
     def regularised(self) -> bool:
         """Whether there is a ridge."""
         return self.heaviest > 0.0
+
+    def metric_masses(self, masses: np.ndarray) -> np.ndarray:
+        """Weights of the other factor's rows in the Gram matrix that whitens: all alike where a background counts."""
+        return masses if self.background == 0.0 else np.ones_like(masses)
+
+    def whole_ridge(self, ridge: np.ndarray, n_others: int) -> tuple[np.ndarray, np.ndarray]:
+        """Penalties and ridge in whitened coordinates, in which a background is a ridge like any other."""
+        if self.background == 0.0:
+            return self.penalties, ridge
+        return np.ones_like(self.penalties), self.heaviest * ridge + self.background * n_others
 
     @cached_property
     def empty(self) -> np.ndarray:
@@ -110,6 +123,19 @@ class Posed:
     shape: tuple[int, int]
 
     @property
+    def background(self) -> float:
+        """Weight with which all entries are drawn to zero besides."""
+        return self.rows.background
+
+    @cached_property
+    def energy(self) -> float:
+        """Weighted sum of the squares of the values as they were given, in these units."""
+        if self.background == 0.0:
+            return self.rows.energy
+        side = self.rows.side
+        return float(((side.values * side.weights) ** 2 / (side.weights + self.background)).sum())
+
+    @property
     def transposed(self) -> Posed:
         """The same problem with rows and columns exchanged."""
         return replace(self, rows=self.columns, columns=self.rows, shape=self.shape[::-1])
@@ -119,8 +145,14 @@ class Posed:
         return replace(self, rows=self.rows.at_precision(dtype), columns=self.columns.at_precision(dtype))
 
 
-def pose(observations: Observations, alpha: float = 0.0, scale_alpha: bool = False) -> Posed:
+def pose(
+    observations: Observations, alpha: float = 0.0, scale_alpha: bool = False, background: float = 0.0
+) -> Posed:
     """Bring the problem to units near one.
+
+    With a background, the weight of zeros at the unobserved entries, w (M - z)^2 is (w - background) (M' - z)^2 +
+    background z^2 but for a constant, where M' = w M / (w - background): a weight below the entries' own, and a
+    penalty on all of the matrix.
 
     Raises
     ------
@@ -129,6 +161,8 @@ def pose(observations: Observations, alpha: float = 0.0, scale_alpha: bool = Fal
     """
     if observations.n_entries == 0:
         raise ValueError("M has no observed entry: nothing can be completed from it.")
+    if background > 0.0:
+        observations = _above(observations, background)
     values = observations.rows.values
     largest = float(np.abs(values).max())
     weights = observations.rows.weights
@@ -139,21 +173,30 @@ def pose(observations: Observations, alpha: float = 0.0, scale_alpha: bool = Fal
     weight_scale = heaviest * float(np.mean(weights / heaviest)) if weights.size else 1.0
     penalty = alpha / scale / weight_scale
     return Posed(
-        _pose_side(observations.rows, scale, weight_scale, penalty, scale_alpha),
-        _pose_side(observations.columns, scale, weight_scale, penalty, scale_alpha),
+        _pose_side(observations.rows, scale, weight_scale, penalty, scale_alpha, background),
+        _pose_side(observations.columns, scale, weight_scale, penalty, scale_alpha, background),
         scale,
         weight_scale,
         observations.shape,
     )
 
 
-def _pose_side(side: Side, scale, weight_scale, penalty, by_count) -> Regressions:
+def _above(observations: Observations, background: float) -> Observations:
+    """The entries with the background's share of their weights taken off."""
+    side = observations.rows
+    weights = side.weights if side.weights.size else np.ones(side.values.size)
+    own = weights - background
+    return observations.with_values(side.values * (weights / own), own)
+
+
+def _pose_side(side: Side, scale, weight_scale, penalty, by_count, background) -> Regressions:
     values, weights = side.values / scale, side.weights / weight_scale
     counts = side.counts
     masses = _sums(weights, side.starts) if weights.size else counts.astype(float)
     penalties = penalty * counts if by_count else np.full(side.n_rows, penalty)
     energies = _sums(values * values * weights if weights.size else values * values, side.starts)
-    return Regressions(side._replace(values=values, weights=weights), masses, penalties, energies)
+    side = side._replace(values=values, weights=weights)
+    return Regressions(side, masses, penalties, energies, background / weight_scale)
 
 
 def _sums(weights, starts) -> np.ndarray:

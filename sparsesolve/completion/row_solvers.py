@@ -49,6 +49,7 @@ class Pass(NamedTuple):
     side : Regressions
     active : int
         Unknowns of each row.
+    penalties : ndarray of float64, shape (m,)
     ridge : ndarray of float64, shape (active,)
     B, rough : ndarray of shape (n, active, padded)
         The rows to regress on; `rough` is a copy in float32, or B itself.
@@ -62,6 +63,7 @@ class Pass(NamedTuple):
 
     side: Regressions
     active: int
+    penalties: np.ndarray
     ridge: np.ndarray
     B: np.ndarray
     rough: np.ndarray
@@ -105,7 +107,7 @@ def half_sweep(
         Rows without entries are zero.
     sums : Sums
     """
-    white = whiten(B, masses, side.regularised)
+    white = whiten(B, side.metric_masses(masses), side.regularised)
     if white.active == 0:
         return np.zeros_like(A), Sums(side.energy, 0.0, 0.0)
     problem = _whitened(side, white, A, B, mixed)
@@ -119,7 +121,7 @@ def half_sweep(
 @single_threaded_blas()
 def gradient_sums(side: Regressions, masses, A, B) -> Sums:
     """The sums at (A, B) in the regressions' precision, nothing solved; O(entries rank)."""
-    white = whiten(B, masses, side.regularised)
+    white = whiten(B, side.metric_masses(masses), side.regularised)
     if white.active == 0:
         return Sums(side.energy, 0.0, 0.0)
     return _run(_whitened(side, white, A, B, False), [(_measure, piece) for piece in side.chunks(1)])
@@ -132,8 +134,9 @@ def _whitened(side: Regressions, white: Whitening, A, B, mixed: bool) -> Pass:
     X = transform(A, white.backward.T, dtype)
     # Directions in which B all but vanishes keep their unknowns at zero; their ridge must not leave the range.
     ridge = white.ridge.clip(max=_LARGE[dtype.itemsize] / max(1.0, side.heaviest))
-    common = (*side.side, side.masses.astype(dtype), side.penalties.astype(dtype), ridge.astype(dtype), Bw)
-    return Pass(side, white.active, ridge, Bw, rough, X, np.zeros(len(X), np.bool_), common)
+    penalties, ridge = side.whole_ridge(ridge, len(B))
+    common = (*side.side, side.masses.astype(dtype), penalties.astype(dtype), ridge.astype(dtype), Bw)
+    return Pass(side, white.active, penalties, ridge, Bw, rough, X, np.zeros(len(X), np.bool_), common)
 
 
 def _run(problem: Pass, work) -> Sums:
@@ -226,14 +229,14 @@ def _sketch(accuracy, key, sweep, problem: Pass, piece):
 
 def _repair(problem: Pass) -> None:
     """Solve anew, by a singular value decomposition in float64, the rows whose pivots were lost."""
-    side, entries = problem.side, problem.side.side
+    entries = problem.side.side
     for i in np.flatnonzero(problem.failed):
         own = slice(int(entries.starts[i]), int(entries.starts[i + 1]))
         design, data = problem.B[entries.others[own], : problem.active].astype(float), entries.values[own]
         if entries.weights.size:
             roots = np.sqrt(entries.weights[own].astype(float))
             design, data = roots[:, None] * design, roots * data
-        if side.penalties[i] > 0.0:
-            design = np.vstack([design, np.diag(np.sqrt(side.penalties[i] * problem.ridge))])
+        if problem.penalties[i] > 0.0:
+            design = np.vstack([design, np.diag(np.sqrt(problem.penalties[i] * problem.ridge))])
             data = np.concatenate([data, np.zeros(problem.active)])
         problem.X[i] = np.linalg.lstsq(design, data, rcond=4.0 * np.finfo(problem.B.dtype).eps)[0]

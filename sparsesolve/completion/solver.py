@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +12,21 @@ from ..driver import drive
 from ..exceptions import warn_caller
 from ..result import Result, Status
 from .alternating import certify
-from .engines import ENGINES, Biases, Completed, errors_of, with_biases
+from .completed import Biases, Completed, errors_of
+from .effects import centre, certify_effects
+from .engines import engine_for
 from .entries import root_mean_square
+from .held_out import choose_rank, held_out_error, hold_out, with_held_out_error
+from .identifiability import identifiable, n_parts
+from .nonnegative import certify_nonnegative
 from .observations import Observations
 from .options import Options, check_observations, check_options
+
+#: Where the entries are more than so many times the degrees of freedom, or more than so many at all, it is not looked
+#: whether an exact fit could be moved.
+_DOUBTFUL, _FEW = 2.0, 200_000
+#: An exact fit.
+_EXACT = 1e-7
 
 
 class CompletionSolution(NamedTuple):
@@ -34,6 +46,8 @@ class CompletionSolution(NamedTuple):
         Estimated standard deviation of an entry's error: the same with the degrees of freedom taken off.
     undetermined_rows, undetermined_columns : ndarray of int
         Those with fewer entries than the rank: without a ridge their factors are the least ones that fit.
+    rank_errors : dict of int to float
+        Held-out error of each rank that was tried, where the rank was to be chosen; else empty.
     """
 
     row_factors: np.ndarray
@@ -43,6 +57,14 @@ class CompletionSolution(NamedTuple):
     noise_scale: float
     undetermined_rows: np.ndarray
     undetermined_columns: np.ndarray
+    rank_errors: dict[int, float]
+
+
+class Fit(NamedTuple):
+    """A result, and the entries that it comes from: without those held out."""
+
+    result: Result
+    observations: Observations
 
 
 def complete(
@@ -54,7 +76,11 @@ def complete(
     inner="auto",
     loss="squared",
     bias=False,
+    positive=False,
     weights=None,
+    missing_weight=0.0,
+    sample_splits=0,
+    validation_fraction=0.0,
     tol=1e-8,
     max_iter=1000,
     max_time=None,
@@ -72,8 +98,8 @@ def complete(
     ----------
     M : array with NaN, or sparse matrix, of shape (m, n)
         What a sparse matrix stores is observed, zeros too; of a dense one all that is not NaN.
-    rank : int
-        At most the smaller of m and n.
+    rank : int or "auto"
+        At most the smaller of m and n. "auto" takes the least rank of nearly the smallest error on entries held out.
     alpha : float, default=0.0
         Ridge, in units of the entries.
     scale_alpha : bool, default=False
@@ -85,8 +111,18 @@ def complete(
         "huber" resists gross outliers.
     bias : bool, default=False
         Fit a mean, row and column effects with the factors.
+    positive : bool, default=False
+        Whether the factors have no negative entries.
     weights : matrix like M, optional
         Weights of the observed entries, at least 0.
+    missing_weight : float, default=0.0
+        Weight of the entries that were not observed, taken as zero; below the weights of those that were. Above 0 it
+        makes implicit feedback: ones where something was bought or seen, with weights that say how often.
+    sample_splits : int, default=0
+        Above 0: the paper's scheme for the proof, so many sweeps in which each half has entries of its own.
+    validation_fraction : float, default=0.0
+        Share of the entries that is held out, for the error on them in the trace and the certificate. A tenth where a
+        rank is to be chosen; then the fit with the rank chosen uses all entries.
     tol : float, default=1e-8
         Largest certificate: the norm of the gradient, scaled so that its square is about the share of the data's sum of
         squares by which one more sweep would lower the objective.
@@ -103,8 +139,11 @@ def complete(
     Returns
     -------
     Result
-        ``solution`` is a `CompletionSolution`. The certificate holds ``gradient_norm`` and ``relative_residual``.
-        ILL_POSED says that there are fewer entries than degrees of freedom, rank (m + n - rank), and no ridge.
+        ``solution`` is a `CompletionSolution`. The certificate holds ``gradient_norm``, ``relative_residual``,
+        ``oversampling``, the number of entries over the degrees of freedom, rank (m + n - rank), and, if entries were
+        held out, ``held_out_error``. Without a ridge ILL_POSED says that the entries cannot determine the matrix: they
+        are too few, or fall into parts without common rows and columns, or an exact fit was found that can be moved
+        without changing any of them.
 
     Raises
     ------
@@ -135,58 +174,98 @@ def complete(
     """
     observations = check_observations(M, weights)
     options = check_options(
-        rank, alpha, scale_alpha, inner, loss, bias, tol, max_iter, max_time, backend, observations.shape
+        observations,
+        rank=rank,
+        alpha=alpha,
+        scale_alpha=scale_alpha,
+        inner=inner,
+        loss=loss,
+        bias=bias,
+        positive=positive,
+        missing_weight=missing_weight,
+        sample_splits=sample_splits,
+        validation_fraction=validation_fraction,
+        tol=tol,
+        max_iter=max_iter,
+        max_time=max_time,
+        backend=backend,
     )
-    return solve(observations, options, random_state, callback, verbose)
+    return solve(observations, options, random_state, callback, verbose).result
 
 
 def solve(
-    observations: Observations, options: Options, random_state=None, callback=None, verbose=False
-) -> Result:
-    """Complete checked observations."""
-    engine = with_biases if options.bias else ENGINES[options.loss]
+    observations: Observations,
+    options: Options,
+    random_state=None,
+    callback=None,
+    verbose=False,
+    start: Completed | None = None,
+) -> Fit:
+    """Complete checked observations, from the spectral start or from where another fit ended."""
+    train, held = hold_out(observations, options.validation_fraction, random_state)
+    limits = {"max_time": options.max_time, "callback": callback, "verbose": verbose}
+    tried: dict[int, float] = {}
+    if options.rank == 0:
+        assert held is not None
+        chosen, tried = choose_rank(train, held, options, random_state, limits)
+        options = replace(options, rank=chosen)
+        train, held = observations, None
+    iterates = engine_for(options)(train, options, random_state, start)
     outcome = drive(
-        engine(observations, options, random_state),
+        iterates if held is None else with_held_out_error(iterates, held),
         tol=options.tol,
         max_iter=options.max_iter,
-        max_time=options.max_time,
-        callback=callback,
-        verbose=verbose,
+        **limits,
     )
     found: Completed = outcome.best.solution
-    errors = errors_of(observations, found)
+    errors = errors_of(train, found)
     certificate = {
-        "gradient_norm": _gradient_norm(observations, found, outcome.best.certificate, options),
-        "relative_residual": _relative(observations, errors),
+        "gradient_norm": _gradient_norm(train, found, options),
+        "relative_residual": _relative(train, errors),
+        "oversampling": train.n_entries / degrees_of_freedom(train, options),
     }
-    solution = _solution(observations, found, errors, options)
+    if tried or held is not None:
+        certificate["held_out_error"] = tried[options.rank] if held is None else held_out_error(held, found)
     status = outcome.status
     if certificate["gradient_norm"] <= options.tol:
         status = Status.CONVERGED
     elif status is Status.CONVERGED:
         status = Status.STALLED
-    freedom = degrees_of_freedom(observations, options)
-    if options.alpha == 0.0 and observations.n_entries < freedom:
+    doubt = _why_not_determined(train, found, certificate, options)
+    if doubt:
         status = Status.ILL_POSED
-        warn_caller(
-            f"ILL_POSED: {observations.n_entries} entries are fewer than the {freedom} degrees of freedom of rank "
-            f"{options.rank}: many matrices fit. Take a smaller rank, or alpha above 0."
-        )
+        warn_caller(f"ILL_POSED: {doubt} many matrices fit. Take a smaller rank, or alpha above 0.")
     elif status is not Status.CONVERGED:
         warn_caller(
             f"{status.name}: the gradient's norm is {certificate['gradient_norm']:.1e}, above tol={options.tol:.1e}. "
             f"{status.help}"
         )
-    return Result(
-        solution,
-        status,
-        outcome.n_iter,
-        certificate,
-        outcome.trace,
-        outcome.setup_time,
-        outcome.solve_time,
-        options.choice,
+    solution = _solution(train, found, errors, options)._replace(rank_errors=tried)
+    times = outcome.setup_time, outcome.solve_time
+    return Fit(
+        Result(solution, status, outcome.n_iter, certificate, outcome.trace, *times, options.choice), train
     )
+
+
+def _why_not_determined(observations: Observations, found: Completed, certificate, options: Options) -> str:
+    """Why the entries do not determine the matrix, as far as that can be told; empty where nothing speaks for it."""
+    if options.alpha > 0.0 or options.background > 0.0:
+        return ""
+    if certificate["oversampling"] < 1.0:
+        return (
+            f"{observations.n_entries} entries are fewer than the {degrees_of_freedom(observations, options)} degrees "
+            f"of freedom of rank {options.rank}:"
+        )
+    parts = n_parts(observations)
+    if parts > 1:
+        return f"the entries fall into {parts} parts that share neither rows nor columns:"
+    looked_at = certificate["oversampling"] < _DOUBTFUL and observations.n_entries <= _FEW
+    if not (looked_at and certificate["relative_residual"] < _EXACT and found.biases is None):
+        return ""
+    known = identifiable(observations, options.rank, found.factors)
+    if known.possible and not known.holds:
+        return "the fit is exact, but can be moved without changing an observed entry:"
+    return ""
 
 
 def degrees_of_freedom(observations: Observations, options: Options) -> int:
@@ -195,12 +274,15 @@ def degrees_of_freedom(observations: Observations, options: Options) -> int:
     return options.rank * (total - options.rank) + (total - 1 if options.bias else 0)
 
 
-def _gradient_norm(observations, found, claimed, options) -> float:
+def _gradient_norm(observations, found: Completed, options: Options) -> float:
     """The certificate from scratch."""
-    if found.biases is not None:
-        return float(claimed)
     weighted = observations if found.robust is None else found.robust
-    return certify(weighted, found.factors, options.alpha, options.scale_alpha).certificate
+    ridge = options.alpha, options.scale_alpha
+    if found.biases is not None:
+        return certify_effects(weighted, found, centre(observations, options.loss), *ridge)
+    if options.positive:
+        return certify_nonnegative(weighted, found.factors, *ridge, options.background)
+    return certify(weighted, found.factors, *ridge, options.background).certificate
 
 
 def _relative(observations, errors) -> float:
@@ -226,4 +308,5 @@ def _solution(observations, found, errors, options) -> CompletionSolution:
         noise_scale=float(np.sqrt(squares / left)),
         undetermined_rows=short_rows,
         undetermined_columns=short_columns,
+        rank_errors={},
     )

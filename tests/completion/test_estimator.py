@@ -246,7 +246,16 @@ def test_objective_is_that_of_the_reference(data):
         ({"rank": 2, "alpha": -1.0}, "alpha"),
         ({"rank": 2, "inner": "qr"}, "inner='qr'"),
         ({"rank": 2, "loss": "l1"}, "loss='l1'"),
-        ({"rank": 2, "loss": "huber", "bias": True}, "bias=True is not known to loss='huber'"),
+        ({"rank": "some"}, "rank='some'"),
+        ({"rank": 2, "missing_weight": 1.0}, "missing_weight=1.0 must be below .* the least is 1"),
+        (
+            {"rank": 2, "missing_weight": 0.5, "loss": "huber"},
+            "loss='huber' is not known together with missing",
+        ),
+        ({"rank": 2, "missing_weight": 0.5, "scale_alpha": True}, "scale_alpha=True is not known together"),
+        ({"rank": 2, "positive": True, "bias": True}, "bias=True is not known together with positive=True"),
+        ({"rank": 2, "sample_splits": -1}, "sample_splits"),
+        ({"rank": 2, "validation_fraction": 1.0}, "validation_fraction"),
         ({"rank": 2, "tol": -1.0}, "tol"),
     ],
 )

@@ -1,0 +1,56 @@
+"""What the ways of completing a matrix hand on: factors, effects, and the weights of robust fits."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .entries import predictions, row_numbers
+from .factors import Factors
+from .observations import Observations
+
+
+class Biases(NamedTuple):
+    """What is added to the product of the factors.
+
+    Attributes
+    ----------
+    mean : float
+    rows : ndarray of shape (m,)
+    columns : ndarray of shape (n,)
+    """
+
+    mean: float
+    rows: np.ndarray
+    columns: np.ndarray
+
+
+class Completed(NamedTuple):
+    """An iterate: factors, biases or None, and the entries with their weights if these are robust ones."""
+
+    factors: Factors
+    biases: Biases | None = None
+    robust: Observations | None = None
+
+    @property
+    def transposed(self) -> Completed:
+        """Rows and columns exchanged; robust weights are left out."""
+        A, B = self.factors
+        biases = self.biases and Biases(self.biases.mean, self.biases.columns, self.biases.rows)
+        return Completed(Factors(B, A), biases)
+
+    def with_rows(self, factors: np.ndarray, effects: np.ndarray) -> Completed:
+        """With more rows below."""
+        A, B = self.factors
+        biases = self.biases and self.biases._replace(rows=np.concatenate([self.biases.rows, effects]))
+        return Completed(Factors(np.vstack([A, factors]), B), biases)
+
+
+def errors_of(observations: Observations, found: Completed) -> np.ndarray:
+    """What remains of the observed entries, in the order of the rows."""
+    side = observations.rows
+    rest = side.values - predictions(side, *found.factors)
+    if found.biases is not None:
+        rest -= found.biases.mean + found.biases.rows[row_numbers(side)] + found.biases.columns[side.others]
+    return rest
