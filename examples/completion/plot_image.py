@@ -12,12 +12,12 @@ say what the others were.
 # The three colours stand side by side: one matrix of 214 x 960 numbers. The ridge keeps patterns that the data hardly
 # show from running wild; biases take the brightness of rows and columns.
 
-import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_sample_image
 
 from sparsesolve import MatrixCompletion
 from sparsesolve.datasets.completion import mask_image
+from sparsesolve.plotting import CompletedImageDisplay, FactorSpectrumDisplay
 
 picture = load_sample_image("flower.jpg")[::2, ::2]
 holes = mask_image(picture, missing=0.5, random_state=0)
@@ -39,15 +39,17 @@ print(f"error at missing pixels {error:.3f}, of the mean {naive:.3f}")
 
 
 def as_picture(X):
-    return np.clip(X.reshape(holes.shape), 0.0, 1.0)
+    return X.reshape(holes.shape)
 
 
-figure, axes = plt.subplots(1, 3, figsize=(11, 3), constrained_layout=True)
-views = {"known": np.nan_to_num(holes.X, nan=1.0), "completed": filled, "true": holes.image}
-for ax, (title, view) in zip(axes, views.items(), strict=True):
-    ax.imshow(as_picture(view))
-    ax.set_title(title)
-    ax.axis("off")
+CompletedImageDisplay(
+    known=as_picture(holes.X), completed=as_picture(filled), truth=as_picture(holes.image)
+).plot()
+
+# %%
+# The singular values of what was found: the ridge has let those go that the known pixels do not ask for.
+
+FactorSpectrumDisplay.from_estimator(model)
 
 assert model.converged_
 assert error < 0.3 * naive

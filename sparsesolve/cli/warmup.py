@@ -208,7 +208,10 @@ def _completion() -> None:
                     )
         exact = make_low_rank(60, 60, 2, oversampling=1.5, condition=1e4, random_state=1).X
         MatrixCompletion(2, random_state=0, max_time=5.0).fit(exact)
-        MatrixCompletion(2, loss="huber", max_iter=5).fit(X)
+        for more in (None, weights):
+            MatrixCompletion(2, loss="huber", max_iter=5).fit(X, weights=more)
+            MatrixCompletion(2, positive=True, max_iter=5).fit(X, weights=more)
+            MatrixCompletion(8, alpha=0.02, random_state=0, max_iter=60).fit(X, weights=more)
         model = MatrixCompletion(2, bias=True, max_iter=5).fit(X)
     model.fold_in(X[:5]).predict([(0, 0)], return_std=True)
 

@@ -148,16 +148,17 @@ def alternate(
             f"rank={rank} is above the least of the matrix's dimensions {observations.shape}: use a smaller rank."
         )
     key = as_key(random_state)
-    double = pose(observations, alpha, scale_alpha, background)
-    posed = double.at_precision(np.float32) if single_precision or start is None else double
-    root = np.sqrt(double.scale)
+    exact = not single_precision
+    given = observations, alpha, scale_alpha, background
+    posed = pose(*given, np.float64 if exact and start is not None else np.float32)
+    root = np.sqrt(posed.scale)
     A, B = spectral_start(posed, rank, key) if start is None else (factor / root for factor in start)
     yield TICK
-    posed = posed if single_precision else double
+    posed = pose(*given) if exact and posed.rows.side.values.dtype == np.float32 else posed
     # Without a ridge the entries may leave room to run away: what comes then is not for Newton's method.
-    held = double.rows.regularised or background > 0.0 or start is not None
-    if double.rows.regularised:
-        A, B = balance(A, B, double.rows.penalties, double.columns.penalties)
+    held = posed.rows.regularised or background > 0.0 or start is not None
+    if posed.rows.regularised:
+        A, B = balance(A, B, posed.rows.penalties, posed.columns.penalties)
     sweeps = _Sweeps(inner, cg_steps, key, single_precision)
     anderson = Anderson(memory)
     plain, lowest, change = (A, B), np.inf, np.inf
@@ -168,8 +169,7 @@ def alternate(
         yield TICK
         B1, after = sweeps.solve(posed.transposed, B, A)
         # The second half sweep began with the gradient at (A, B): the iterate is that pair, certified at no cost.
-        measure = _from_sums(double, A, B, after.squares, before.after + after.before)
-        exact = posed is double
+        measure = _from_sums(posed, A, B, after.squares, before.after + after.before)
         if extrapolated and not measure.share <= lowest * (1.0 + 1e-3) + _NOISE[exact]:
             A, B = plain
             anderson.clear()
@@ -177,7 +177,7 @@ def alternate(
             continue
         lowest = min(lowest, measure.share)
         if measure.certificate <= tol:
-            measure = _measure(double, A, B)
+            measure = _measure(posed if exact else pose(*given), A, B)
         elif not exact:
             measure = replace(measure, certificate=max(measure.certificate, _SINGLE_CERTIFICATE))
         yield Iterate(
@@ -191,15 +191,17 @@ def alternate(
         if exact and best <= _ROUNDING and waited >= _PATIENCE:
             return Status.STALLED
         sweeps.distance = min(sweeps.distance, measure.certificate)
-        A1, B1 = _in_gauge(double, A, B1, B)
+        A1, B1 = _in_gauge(posed, A, B1, B)
         change = _relative(B1, B)
         plain = A1, B1
         spent = change < _SINGLE_CHANGE or measure.certificate <= _SINGLE_CERTIFICATE or waited >= _PATIENCE
         if not exact and spent:
-            posed, lowest = double, np.inf
-        if held and slowness.seen(measure.certificate) and (exact or not single_precision):
-            for found in newton_steps(double, *plain, tol=tol):
-                yield found if found is TICK else _newton_iterate(double, found)
+            # Only one precision is held at a time: entries may fill the memory.
+            del posed
+            posed, lowest, exact = pose(*given), np.inf, True
+        if held and slowness.seen(measure.certificate) and exact:
+            for found in newton_steps(posed, *plain, tol=tol):
+                yield found if found is TICK else _newton_iterate(posed, found)
             return Status.STALLED
         A, B = anderson.extrapolate(B, A1, B1)
         extrapolated = len(anderson.history) > 1

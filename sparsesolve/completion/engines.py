@@ -12,7 +12,7 @@ from .alternating import alternate, certify
 from .completed import Completed
 from .continuation import recover
 from .effects import with_biases
-from .entries import root_mean_square
+from .entries import component_energies, root_mean_square
 from .factors import Factors
 from .nonnegative import by_nonnegative
 from .observations import Observations
@@ -24,8 +24,9 @@ from .splitting import by_splits
 _SWEEPS = 60
 #: A fit whose error is below this share of the entries counts as exact.
 _EXACT = 1e-9
-#: A completion whose entries are larger than the observed ones, by this factor on average, has run away.
-_RUNAWAY = 2.0
+#: A component whose mean square at the observed entries is below this share of that everywhere has run away; what is
+#: smaller than rounding errors of the largest component is not looked at.
+_HIDDEN, _TINY = 0.6, 1e-12
 
 #: An engine takes observations, options, a random state and where to start, and yields `Completed` iterates.
 Engine = Callable[[Observations, Options, object, Completed | None], Solver]
@@ -119,7 +120,15 @@ def _recovered(observations, options, random_state, size) -> Solver:
 
 
 def has_run_away(observations: Observations, factors: Factors) -> bool:
-    """Whether the completed entries are much larger than the observed ones: a fit without meaning."""
+    """Whether a component of the completion lives where nothing was observed: a fit without meaning.
+
+    Each singular component has, under random places, about the same mean square at the observed entries as everywhere.
+    """
     A, B = factors
-    squares = float(((A.T @ A) * (B.T @ B)).sum()) / (A.shape[0] * B.shape[0])
-    return squares > (_RUNAWAY * root_mean_square(observations.rows.values, observations.rows.weights)) ** 2
+    left, R = np.linalg.qr(A)
+    right, S = np.linalg.qr(B)
+    turn, lengths, back = np.linalg.svd(R @ S.T)
+    kept = lengths > _TINY * lengths[0]
+    U, V = (left @ turn)[:, kept], (right @ back.T)[:, kept]
+    seen = component_energies(observations.rows, U, V) * (U.shape[0] * V.shape[0] / observations.n_entries)
+    return bool(seen.min(initial=1.0) < _HIDDEN)

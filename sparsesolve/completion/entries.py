@@ -32,6 +32,22 @@ def root_mean_square(values: np.ndarray, weights: np.ndarray) -> float:
     return largest * float(np.sqrt(np.average(squares, weights=weights if weights.size else None)))
 
 
+def component_energies(side: Side, U: np.ndarray, V: np.ndarray) -> np.ndarray:
+    """Sums of (u_iq v_jq)^2 over the observed entries, for each column q; O(entries rank)."""
+    return _energies(side.starts, side.others, np.ascontiguousarray(U), np.ascontiguousarray(V))
+
+
+@kernel
+def _energies(starts, others, U, V):
+    out = np.zeros(U.shape[1])
+    for i in range(starts.size - 1):
+        for e in range(starts[i], starts[i + 1]):
+            j = others[e]
+            for q in range(U.shape[1]):
+                out[q] += (U[i, q] * V[j, q]) ** 2
+    return out
+
+
 @kernel
 def _predictions(starts, others, A, B):
     out = np.empty(others.size)

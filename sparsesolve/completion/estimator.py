@@ -250,7 +250,7 @@ class MatrixCompletion(CallbackSupport, TransformerMixin, BaseEstimator):
 
     def _new_columns(self, X, weights) -> Observations:
         """New columns, as rows of the transposed matrix."""
-        new = check_observations(X, weights)
+        new = check_observations(X, weights, may_be_empty=True)
         if new.shape[0] != self._seen.shape[0]:
             raise ValueError(
                 f"X has {new.shape[0]} rows, but the model has {self._seen.shape[0]}: give the new columns one entry, "
@@ -355,7 +355,7 @@ class MatrixCompletion(CallbackSupport, TransformerMixin, BaseEstimator):
         X = validate_data(
             self, X, reset=reset, accept_sparse=("csr", "csc", "coo"), dtype=None, ensure_all_finite=False
         )
-        return check_observations(X, weights)
+        return check_observations(X, weights, may_be_empty=not reset)
 
     def _folded(self, observations):
         check_is_fitted(self)

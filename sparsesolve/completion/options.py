@@ -124,7 +124,7 @@ def check_options(
     )
 
 
-def check_observations(M, weights=None) -> Observations:
+def check_observations(M, weights=None, *, may_be_empty: bool = False) -> Observations:
     """Observed entries: those that a sparse matrix stores, zeros too, or those of a dense one that are not NaN.
 
     Raises
@@ -145,7 +145,7 @@ def check_observations(M, weights=None) -> Observations:
     if values.dtype.kind not in "fiub":
         raise ValueError(f"M has entries of dtype {values.dtype}: real numbers are needed.")
     values = np.asarray(values, dtype=np.float64)
-    if values.size == 0:
+    if values.size == 0 and not may_be_empty:
         raise ValueError("M has no observed entry: store some, or leave some that are not NaN.")
     if not np.isfinite(values).all():
         raise ValueError(
@@ -157,7 +157,7 @@ def check_observations(M, weights=None) -> Observations:
         rows = np.repeat(np.arange(shape[0]), np.diff(starts.astype(np.int64)))[kept]
         starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
         others, values, weights = others[kept], values[kept], weights[kept]
-        if values.size == 0:
+        if values.size == 0 and not may_be_empty:
             raise ValueError("weights is zero at every observed entry: give some of them a weight.")
     return observe(starts, others, values, shape, weights)
 
@@ -203,7 +203,7 @@ def _weights(weights, M, starts, others, shape):
         rows = np.repeat(np.arange(shape[0]), np.diff(np.asarray(starts, dtype=np.int64)))
         given = weights[rows, others]
     given = np.asarray(given, dtype=np.float64)
-    if not np.isfinite(given).all() or given.min() < 0.0:
+    if not np.isfinite(given).all() or given.min(initial=0.0) < 0.0:
         raise ValueError(
             "weights has an entry that is negative, NaN or infinite: give finite ones, at least 0."
         )

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..backends.jit import reduction_kernel
 from .observations import Observations, Side
 from .vectors import LANES
 
@@ -49,8 +50,7 @@ class Regressions:
     def with_values(self, values: np.ndarray) -> Regressions:
         """The same regressions on other values."""
         side = self.side._replace(values=values)
-        squares = values * values * side.weights if side.weights.size else values * values
-        return replace(self, side=side, energies=_sums(squares, side.starts))
+        return replace(self, side=side, energies=_energies(side.starts, values, side.weights))
 
     @cached_property
     def energy(self) -> float:
@@ -146,9 +146,13 @@ class Posed:
 
 
 def pose(
-    observations: Observations, alpha: float = 0.0, scale_alpha: bool = False, background: float = 0.0
+    observations: Observations,
+    alpha: float = 0.0,
+    scale_alpha: bool = False,
+    background: float = 0.0,
+    dtype=np.float64,
 ) -> Posed:
-    """Bring the problem to units near one.
+    """Bring the problem to units near one, with values and weights of a type.
 
     With a background, the weight of zeros at the unobserved entries, w (M - z)^2 is (w - background) (M' - z)^2 +
     background z^2 but for a constant, where M' = w M / (w - background): a weight below the entries' own, and a
@@ -164,21 +168,29 @@ def pose(
     if background > 0.0:
         observations = _above(observations, background)
     values = observations.rows.values
-    largest = float(np.abs(values).max())
     weights = observations.rows.weights
     heaviest = float(weights.max()) if weights.size else 1.0
-    # Divided twice: the mean of squares of very large or small numbers leaves the range.
-    scaled = values / largest if largest > 0.0 else values
-    scale = largest * float(np.sqrt(np.mean(scaled * scaled))) if largest > 0.0 else 1.0
+    scale = _root_mean_square(values)
     weight_scale = heaviest * float(np.mean(weights / heaviest)) if weights.size else 1.0
     penalty = alpha / scale / weight_scale
     return Posed(
-        _pose_side(observations.rows, scale, weight_scale, penalty, scale_alpha, background),
-        _pose_side(observations.columns, scale, weight_scale, penalty, scale_alpha, background),
+        _pose_side(observations.rows, scale, weight_scale, penalty, scale_alpha, background, dtype),
+        _pose_side(observations.columns, scale, weight_scale, penalty, scale_alpha, background, dtype),
         scale,
         weight_scale,
         observations.shape,
     )
+
+
+def _root_mean_square(values: np.ndarray) -> float:
+    """Without overflow or underflow, and without another array where numbers are of usual sizes; 1 where all are 0."""
+    largest = max(float(values.max()), -float(values.min()))
+    if largest == 0.0:
+        return 1.0
+    if 1e-100 < largest < 1e100:
+        return float(np.sqrt(np.vdot(values, values) / values.size))
+    scaled = values / largest
+    return largest * float(np.sqrt(np.vdot(scaled, scaled) / values.size))
 
 
 def _above(observations: Observations, background: float) -> Observations:
@@ -189,14 +201,27 @@ def _above(observations: Observations, background: float) -> Observations:
     return observations.with_values(side.values * (weights / own), own)
 
 
-def _pose_side(side: Side, scale, weight_scale, penalty, by_count, background) -> Regressions:
+def _pose_side(side: Side, scale, weight_scale, penalty, by_count, background, dtype) -> Regressions:
     values, weights = side.values / scale, side.weights / weight_scale
     counts = side.counts
     masses = _sums(weights, side.starts) if weights.size else counts.astype(float)
     penalties = penalty * counts if by_count else np.full(side.n_rows, penalty)
-    energies = _sums(values * values * weights if weights.size else values * values, side.starts)
-    side = side._replace(values=values, weights=weights)
+    energies = _energies(side.starts, values, weights)
+    side = side._replace(values=values.astype(dtype, copy=False), weights=weights.astype(dtype, copy=False))
     return Regressions(side, masses, penalties, energies, background / weight_scale)
+
+
+@reduction_kernel
+def _energies(starts, values, weights):
+    """Each row's weighted sum of squared values."""
+    out = np.zeros(starts.size - 1)
+    for i in range(out.size):
+        total = 0.0
+        for e in range(np.intp(starts[i]), np.intp(starts[i + 1])):
+            square = values[e] * values[e]
+            total += square * weights[e] if weights.size > 0 else square
+        out[i] = total
+    return out
 
 
 def _sums(weights, starts) -> np.ndarray:

@@ -24,8 +24,25 @@ from .coordinate import (
     make_paper_data,
     make_text_regression,
 )
+from .dag import (
+    LinearSEMData,
+    RandomDAG,
+    SachsData,
+    fetch_sachs,
+    make_dag,
+    make_linear_sem,
+    sample_linear_sem,
+)
 from .graphs import LabelledGraph, make_lattice_labels, make_two_moons_graph
 from .images import load_image_regression
+from .kronecker import (
+    CompressiveImageData,
+    KroneckerData,
+    UplinkData,
+    make_compressive_image,
+    make_irs_uplink,
+    make_kronecker_recovery,
+)
 from .nist import load_nist
 from .synthetic import make_regression_problem
 from .transport import (
@@ -41,31 +58,43 @@ from .transport import (
 )
 
 __all__ = [
+    "CompressiveImageData",
     "GroupData",
     "HardTransportProblem",
+    "KroneckerData",
     "LabelledGraph",
+    "LinearSEMData",
     "LowRankData",
     "MaskedImage",
     "MovieLensData",
     "MultinomialData",
     "PaperData",
     "PointClouds",
+    "RandomDAG",
     "RatingsData",
     "RegressionData",
+    "SachsData",
     "TextData",
     "TransportProblem",
+    "UplinkData",
     "fetch_movielens",
+    "fetch_sachs",
     "hard_transport_problems",
     "load_digit_transport",
     "load_image_regression",
     "load_nist",
     "make_assignment_problem",
     "make_block_transport",
+    "make_compressive_image",
+    "make_dag",
     "make_degenerate_lasso",
     "make_dense_lasso",
     "make_group_lasso",
+    "make_irs_uplink",
+    "make_kronecker_recovery",
     "make_lattice_labels",
     "make_line_transport",
+    "make_linear_sem",
     "make_linf_adversary",
     "make_low_rank",
     "make_multinomial",
@@ -76,4 +105,5 @@ __all__ = [
     "make_text_regression",
     "make_two_moons_graph",
     "mask_image",
+    "sample_linear_sem",
 ]

@@ -2,6 +2,7 @@
 
 from .active_set import ActiveSetDisplay
 from .coefficients import CoefficientDisplay
+from .completion import CompletedImageDisplay, FactorSpectrumDisplay, HeldOutErrorDisplay
 from .convergence import ConvergenceDisplay
 from .path import CoefPathDisplay
 from .transport import TransportPlanDisplay
@@ -10,6 +11,9 @@ __all__ = [
     "ActiveSetDisplay",
     "CoefPathDisplay",
     "CoefficientDisplay",
+    "CompletedImageDisplay",
     "ConvergenceDisplay",
+    "FactorSpectrumDisplay",
+    "HeldOutErrorDisplay",
     "TransportPlanDisplay",
 ]

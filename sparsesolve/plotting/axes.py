@@ -42,6 +42,28 @@ def pair_or_new(axes=None, **options):
     return axes
 
 
+def row_or_new(axes, number: int):
+    """Return so many axes given, or those of a new figure, side by side.
+
+    Raises
+    ------
+    ImportError
+        Where matplotlib is not installed.
+    ValueError
+        For another number of axes.
+    """
+    if axes is None:
+        axes = (
+            _pyplot()
+            .subplots(1, number, figsize=(3.7 * number, 3.0), layout="constrained", squeeze=False)[1]
+            .ravel()
+        )
+    axes = tuple(axes)
+    if len(axes) != number:
+        raise ValueError(f"axes holds {len(axes)} axes: give {number}, or None for those of a new figure.")
+    return axes
+
+
 def _pyplot():
     try:
         import matplotlib.pyplot as plt

@@ -299,3 +299,16 @@ def test_ratings_with_everything():
     error = np.sqrt(np.mean((model.predict(np.column_stack([coo.row, coo.col])) - coo.data) ** 2))
     assert error < 1.0 * np.std(coo.data)
     assert abs(error - model.held_out_error_) < 0.15
+
+
+@pytest.mark.parametrize("params", [{}, {"bias": True, "alpha": 0.1}, {"positive": True}])
+def test_rows_of_which_nothing_is_known(params):
+    """They get the columns' level, and nothing else."""
+    M = np.outer([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 5.0]) + 1.0
+    model = MatrixCompletion(1, random_state=0, max_iter=2000, **params).fit(M)
+    guests = model.fold_in(np.full((2, 4), np.nan))
+    level = model.bias_.mean + model.bias_.columns if "bias" in params else np.zeros(4)
+    assert_allclose(guests.predict([(1, j) for j in range(4)]), level)
+    assert_allclose(model.transform(scipy.sparse.csr_array((1, 4))), level[None])
+    model.partial_fit(np.full((1, 4), np.nan))
+    assert_allclose(model.row_factors_[4], 0.0)

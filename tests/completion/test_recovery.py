@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from sparsesolve import complete
 from sparsesolve.backends import threads
 from sparsesolve.completion import tangent_entries
 from sparsesolve.completion.complement import SchurComplement
@@ -303,3 +304,16 @@ def test_a_whole_matrix_is_determined():
     M = rng.standard_normal((6, 5))
     A, B = reference.half_step(M, np.eye(5)), np.eye(5)
     assert identifiable(observe_matrix(M), 5, Factors(A, B)).holds
+
+
+@pytest.mark.parametrize("rank", [2, 5, 10])
+@pytest.mark.parametrize("oversampling", [1.5, 2.5, 5.0])
+@pytest.mark.parametrize("condition", [1.0, 1e5])
+def test_complete_finds_small_matrices(rank, oversampling, condition):
+    """Sweeps may come to rest at a small residual with a component where nothing was observed: it must not stay."""
+    for seed in range(3):
+        data = make_low_rank(
+            150, 150, rank, oversampling=oversampling, condition=condition, random_state=2000 + seed
+        )
+        solution = complete(data.X, rank, random_state=0).solution
+        assert data.relative_error(solution.row_factors, solution.column_factors) < 1e-5

@@ -16,10 +16,10 @@ ROOT = Path(sparsesolve.__file__).parent
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"completion", "coordinate", "regression", "transport"},  # the systems; none imports another
+    {"completion", "coordinate", "dag", "kronecker", "regression", "transport"},  # the systems; none imports another
     {"callbacks", "plotting", "datasets", "metrics", "reference"},
     {"sketch"},
-    {"driver", "operators", "prox", "streams"},
+    {"driver", "graphs", "operators", "prox", "streams"},
     {"result", "random", "validation"},
     {"backends"},
     {"exceptions"},
