@@ -17,6 +17,7 @@ _HOMES = {
     "BCDRegressor": "coordinate",
     "BCDRegressorCV": "coordinate",
     "GraphLabelPropagation": "coordinate",
+    "KroneckerSBL": "kronecker",
     "MatrixCompletion": "completion",
     "Result": "result",
     "SinkhornNewtonSparse": "transport",
@@ -25,6 +26,7 @@ _HOMES = {
     "block_coordinate_descent": "coordinate",
     "complete": "completion",
     "entropic_transport": "transport",
+    "kronecker_sbl": "kronecker",
     "lstsq": "regression",
 }
 #: Public modules.
@@ -34,6 +36,7 @@ _ROOMS = (
     "coordinate",
     "datasets",
     "exceptions",
+    "kronecker",
     "metrics",
     "plotting",
     "prox",

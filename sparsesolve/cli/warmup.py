@@ -63,6 +63,7 @@ def _steps() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "transport of points", _transport_points
     yield "labels on graphs", _graphs
     yield "matrix completion", _completion
+    yield "Kronecker sparse Bayesian learning", _kronecker
     for sparse in (False, True):
         for loss in ("squared", "poisson"):
             yield (
@@ -214,6 +215,33 @@ def _completion() -> None:
             MatrixCompletion(8, alpha=0.02, random_state=0, max_iter=60).fit(X, weights=more)
         model = MatrixCompletion(2, bias=True, max_iter=5).fit(X)
     model.fold_in(X[:5]).predict([(0, 0)], return_std=True)
+
+
+def _kronecker() -> None:
+    """All methods, real and complex, with the noise known and learned; and one factor alone."""
+    from ..datasets import make_kronecker_recovery
+    from ..kronecker import kronecker_sbl
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for is_complex in (False, True):
+            data = make_kronecker_recovery((5, 4, 4), (4, 5, 3), 2, complex=is_complex, random_state=0)
+            for method in ("auto", "am", "ksbl", "dsbl"):
+                for noise_variance in ("learn", data.noise_variance):
+                    kronecker_sbl(
+                        data.factors,
+                        data.y,
+                        method=method,
+                        noise_variance=noise_variance,
+                        random_state=0,
+                        max_iter=20,
+                    )
+            kronecker_sbl(data.factors[0], data.y[:4], max_iter=5)
+            kronecker_sbl(data.factors, data.y, method="am", coupling=0.5, max_iter=3)
+            kronecker_sbl(data.factors, data.y, method="mm", coupling=0.5, max_iter=3)
+            single = [factor.astype(np.complex64 if is_complex else np.float32) for factor in data.factors]
+            kronecker_sbl(single, data.y.astype(single[0].dtype), method="am", max_iter=3)
+            kronecker_sbl(single, data.y.astype(single[0].dtype), method="mm", max_iter=3)
 
 
 def _graphs() -> None:

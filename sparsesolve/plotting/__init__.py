@@ -4,6 +4,7 @@ from .active_set import ActiveSetDisplay
 from .coefficients import CoefficientDisplay
 from .completion import CompletedImageDisplay, FactorSpectrumDisplay, HeldOutErrorDisplay
 from .convergence import ConvergenceDisplay
+from .kronecker import GammaDisplay, PosteriorDisplay
 from .path import CoefPathDisplay
 from .transport import TransportPlanDisplay
 
@@ -14,6 +15,8 @@ __all__ = [
     "CompletedImageDisplay",
     "ConvergenceDisplay",
     "FactorSpectrumDisplay",
+    "GammaDisplay",
     "HeldOutErrorDisplay",
+    "PosteriorDisplay",
     "TransportPlanDisplay",
 ]

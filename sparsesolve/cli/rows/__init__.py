@@ -1,6 +1,6 @@
 """The rows of the tour's table, one function each. A new system adds its own here."""
 
-from . import colour_transfer, digits, image_regression, missing_pixels
+from . import colour_transfer, compressive_image, digits, image_regression, missing_pixels
 from .row import Stage, TourRow
 
 __all__ = ["ROWS", "Stage", "TourRow"]
@@ -12,4 +12,5 @@ ROWS = [
     colour_transfer.colour_transfer,
     digits.digits,
     missing_pixels.missing_pixels,
+    compressive_image.compressive_image,
 ]
