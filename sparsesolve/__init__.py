@@ -16,6 +16,7 @@ _HOMES = {
     "BCDClassifierCV": "coordinate",
     "BCDRegressor": "coordinate",
     "BCDRegressorCV": "coordinate",
+    "CoLiDE": "dag",
     "GraphLabelPropagation": "coordinate",
     "KroneckerSBL": "kronecker",
     "MatrixCompletion": "completion",
@@ -26,6 +27,7 @@ _HOMES = {
     "block_coordinate_descent": "coordinate",
     "complete": "completion",
     "entropic_transport": "transport",
+    "estimate_dag": "dag",
     "kronecker_sbl": "kronecker",
     "lstsq": "regression",
 }
@@ -34,6 +36,7 @@ _ROOMS = (
     "backends",
     "completion",
     "coordinate",
+    "dag",
     "datasets",
     "exceptions",
     "kronecker",

@@ -17,8 +17,12 @@ class NumericalError(SparseSolveError, ArithmeticError):
     """A computation left the range of floating point numbers and no answer can be given."""
 
 
-def warn_caller(message: str) -> None:
-    """Warn of a fit that did not converge, at the line outside of this package that asked for it."""
+class AssumptionWarning(UserWarning):
+    """The data contradict what a method assumes of them; the message says what, and what to use instead."""
+
+
+def warn_caller(message: str, category: type[Warning] | None = None) -> None:
+    """Warn at the line outside of this package that asked for a fit; unless told otherwise that it did not converge."""
     frame: FrameType | None = sys._getframe(1)
     level = 2
     while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in (
@@ -26,7 +30,7 @@ def warn_caller(message: str) -> None:
         "sklearn",
     ):
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, __getattr__("ConvergenceWarning"), stacklevel=level)
+    warnings.warn(message, category or __getattr__("ConvergenceWarning"), stacklevel=level)
 
 
 def __getattr__(name: str) -> type:

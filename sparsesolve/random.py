@@ -29,6 +29,7 @@ class Stream(IntEnum):
     SPARSE_SIGN = 7
     LEVERAGE_PROJECTION = 8
     LEVERAGE_ROWS = 9
+    NODE_ORDERS = 64
 
 
 def as_key(random_state) -> int:

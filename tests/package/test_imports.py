@@ -16,7 +16,14 @@ ROOT = Path(sparsesolve.__file__).parent
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"completion", "coordinate", "dag", "kronecker", "regression", "transport"},  # the systems; none imports another
+    {
+        "completion",
+        "coordinate",
+        "dag",
+        "kronecker",
+        "regression",
+        "transport",
+    },  # the systems; none imports another
     {"callbacks", "plotting", "datasets", "metrics", "reference"},
     {"sketch"},
     {"driver", "graphs", "operators", "prox", "streams"},

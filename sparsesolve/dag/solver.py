@@ -1,0 +1,386 @@
+"""From data to a graph, with what can and cannot be said about it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ..backends.threads import single_threaded_blas
+from ..driver import TICK, Iterate, Outcome, Solver, drive
+from ..exceptions import AssumptionWarning, warn_caller
+from ..graphs import completed_partially_directed_graph, is_acyclic, topological_order
+from ..random import as_key
+from ..result import Result, Status
+from ..validation import check_matrix
+from .candidate import Candidate
+from .central import along_central_path
+from .concomitant import concomitant_lasso, forward_edges
+from .covariance import Moments, in_common_units, moments_of, natural_units, pairwise_moments
+from .full_regressions import refit
+from .minimum_pivot import search_equal_variance
+from .options import Options, check_options
+from .sortability import r2_sortability, varsortability
+from .thresholding import threshold_weights
+from .unequal_variance import fit_unequal_variance, search_unequal_variance, unequal_variance_penalty
+
+#: Column variances that differ by less, relatively, look standardised.
+_STANDARDISED = 0.02
+#: Certificates of iterates that are on the way.
+_ON_THE_WAY = 1.0
+
+
+class DAGSolution(NamedTuple):
+    """A directed acyclic graph of linear effects.
+
+    Attributes
+    ----------
+    adjacency : ndarray of shape (d, d)
+        [i, j] is the weight of the edge i -> j, in the data's units.
+    noise_scale : ndarray of shape (d,)
+        Standard deviation of each column's noise; all the same for equal noise.
+    order : ndarray of int, shape (d,)
+        In which every edge leads forward.
+    cpdag : ndarray of bool, shape (d, d)
+        What data alone say of the directions, without equal variances: a compelled edge i -> j stands at [i, j] alone,
+        a reversible one at [j, i] too.
+    noise : str
+        "equal" or "unequal".
+    method : str
+    reason : str
+        Why this noise and this method.
+    score : float
+        BIC in units of twice the log-likelihood, columns in units of their own: smaller is better.
+    start_scores : tuple of float
+        The best score from each random start: far apart, they tell of a search that depends on luck.
+    varsortability, r2_sortability : float
+        Share of the found graph's paths along which variances, or shares explained by all others, grow: near 1, sorting
+        alone would find much of it.
+    n_small, n_cut : int
+        Weights below the threshold, and edges above it that were cut because they closed a cycle.
+    largest_cut : float
+        The strongest of these.
+    """
+
+    adjacency: np.ndarray
+    noise_scale: np.ndarray
+    order: np.ndarray
+    cpdag: np.ndarray
+    noise: str
+    method: str
+    reason: str
+    score: float
+    start_scores: tuple[float, ...]
+    varsortability: float
+    r2_sortability: float
+    n_small: int
+    n_cut: int
+    largest_cut: float
+
+
+def estimate_dag(
+    X,
+    *,
+    noise="unequal",
+    method="auto",
+    alpha="auto",
+    threshold="auto",
+    required=None,
+    forbidden=None,
+    tiers=None,
+    missing="error",
+    n_starts=2,
+    tol=1e-8,
+    max_iter=10_000,
+    max_time=None,
+    random_state=None,
+    backend="auto",
+    verbose=False,
+    callback: Callable | None = None,
+) -> Result:
+    r"""Estimate the directed acyclic graph behind a linear model X = X W + noise, and the noise of each variable.
+
+    Parameters
+    ----------
+    X : array of shape (n, d)
+    noise : {"unequal", "equal", "auto"}, default="unequal"
+        Whether all variables have noise of one size. "equal" is a strong assumption: it makes all directions known, and
+        is wrong once columns were scaled. "auto" compares both by BIC.
+    method : {"auto", "order", "central-path"}, default="auto"
+        A search over orders with parents by BIC; or the paper's path of penalised problems with a log-determinant for
+        acyclicity. "auto" is "order".
+    alpha : "auto" or float, default="auto"
+        Penalty of the concomitant lassos (the paper's lambda) that give the weights along the order found; "auto" takes
+        parents by BIC and least squares, and 0.05 on the central path. It is meant for columns of unit deviation; for
+        equal noise, and on the path, for data whose column of least deviation has unit deviation.
+    threshold : "auto" or float, default="auto"
+        Weights up to this size are set to 0, in the data's units; "auto" is 0.3 on the central path, and 0 else.
+    required, forbidden : list of pairs, or array of bool of shape (d, d), optional
+        Edges (i, j), for i -> j, that must or must not be there; kept exactly.
+    tiers : list of lists, or array of int of shape (d,), optional
+        Groups of columns: no edge leads back to an earlier one.
+    missing : {"error", "pairwise"}, default="error"
+        What NaN is: an error, or a gap; then each covariance comes from the rows that have both columns.
+    n_starts : int, default=2
+        Random orders that the search starts from.
+    tol : float, default=1e-8
+        Largest certificate; see Returns.
+    max_iter : int, default=10000
+        Largest number of passes over the nodes, or of checkpoints of the path.
+    max_time : float, optional
+        Seconds after which no further step begins.
+    random_state : None, int, numpy.random.Generator or RandomState
+    backend : {"auto", "numba", "opencl"}, default="auto"
+    verbose : bool, default=False
+    callback : callable, optional
+        Called with each iterate; a true value stops.
+
+    Returns
+    -------
+    Result
+        ``solution`` is a `DAGSolution`. The certificate holds ``kkt_residual``, of the regressions on the parents, or
+        of the lassos along the order, or of the path's last problem; and ``cycles``, 0 for an acyclic graph.
+
+    Raises
+    ------
+    ValueError
+        For bad data or parameters; the message names the argument, its value and the mend.
+
+    Warns
+    -----
+    AssumptionWarning
+        For equal noise where all columns have one variance: standardised data say nothing of the order then.
+
+    Notes
+    -----
+    Only the covariance X'X/n is used. Equal noise: O(d^3) and a search where there are few rows. Unequal noise:
+    annealing with cached regressions; the number of steps has no polynomial bound, see the documentation's times.
+
+    References
+    ----------
+    Saboksayr, Mateos and Tepper, "CoLiDE: concomitant linear DAG estimation", ICLR 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsesolve import estimate_dag
+    >>> rng = np.random.default_rng(0)
+    >>> smoking = rng.standard_normal(2000)
+    >>> tar = 0.8 * smoking + 0.5 * rng.standard_normal(2000)
+    >>> risk = 0.6 * tar + rng.standard_normal(2000)
+    >>> solution = estimate_dag(np.column_stack([tar, risk, smoking]), random_state=0).solution
+    >>> (solution.cpdag | solution.cpdag.T).astype(int).tolist()
+    [[0, 1, 1], [1, 0, 0], [1, 0, 0]]
+    """
+    X = check_data(X, missing)
+    options = check_options(
+        X.shape[1],
+        noise=noise,
+        method=method,
+        alpha=alpha,
+        threshold=threshold,
+        required=required,
+        forbidden=forbidden,
+        tiers=tiers,
+        missing=missing,
+        n_starts=n_starts,
+        tol=tol,
+        max_iter=max_iter,
+        max_time=max_time,
+        backend=backend,
+    )
+    moments = pairwise_moments(X) if missing == "pairwise" else moments_of(X)
+    return solve(moments, options, random_state, callback, verbose)
+
+
+def check_data(X, missing: str = "error") -> np.ndarray:
+    """X as float64, of at least two rows; NaN only where it stands for a gap."""
+    X = np.asarray(check_matrix("X", X, check_finite=missing != "pairwise"))
+    if X.dtype.kind not in "fiub":
+        raise ValueError(f"X has entries of dtype {X.dtype}: real numbers are needed.")
+    X = X.astype(np.float64)
+    if missing == "pairwise" and np.isinf(X).any():
+        raise ValueError("X has an infinite entry: mend it, or make it NaN.")
+    if len(X) < 2:
+        raise ValueError(f"X has n_samples=1 row: at least 2 are needed; n_features={X.shape[1]}.")
+    return X
+
+
+@single_threaded_blas()
+def solve(moments: Moments, options: Options, random_state=None, callback=None, verbose=False) -> Result:
+    """Estimate the graph from the moments of the data."""
+    moments = moments if options.noise == "unequal" else in_common_units(moments)
+    C, n = moments.covariance, int(moments.n)
+    key = as_key(random_state)
+    limits = {"max_time": options.max_time, "callback": callback, "verbose": verbose}
+    if options.noise == "equal":
+        _doubt_equal_variances(moments)
+
+    def run(kind: str) -> Outcome:
+        engine = along_central_path if options.method == "central-path" else _by_order
+        iterates = engine(C, n, kind, options, key)
+        return drive(iterates, tol=options.tol, max_iter=options.max_iter, **limits)
+
+    noise = "equal" if options.noise == "auto" else options.noise
+    outcome = run(noise)
+    candidate = _finished(C, n, outcome.best.solution, noise, options)
+    n_iter, spent = outcome.n_iter, outcome.setup_time + outcome.solve_time
+    reason = f"noise={noise!r} was asked for; method {options.method}"
+    if options.noise == "auto":
+        noise, reason = _plausible_noise(C, n, candidate.graph)
+        if noise == "unequal":
+            outcome = run(noise)
+            candidate = _finished(C, n, outcome.best.solution, noise, options)
+            n_iter, spent = n_iter + outcome.n_iter, spent + outcome.setup_time + outcome.solve_time
+    assert candidate.weights is not None
+    assert candidate.scales is not None
+    cut = threshold_weights(candidate.weights * _ratio(moments), options.threshold)
+    adjacency = cut.adjacency
+    certificate = {
+        "kkt_residual": float(candidate.residual),
+        "cycles": 0.0 if is_acyclic(adjacency) else 1.0,
+    }
+    status = outcome.status
+    if certificate["kkt_residual"] <= options.tol and status not in (Status.STOPPED, Status.TIME_LIMIT):
+        status = Status.CONVERGED if status is not Status.MAX_ITER else status
+    if status is not Status.CONVERGED:
+        warn_caller(
+            f"{status.name}: the search ended before its end; the KKT residual is {certificate['kkt_residual']:.1e}, "
+            f"tol={options.tol:.1e}. {status.help}"
+        )
+    solution = _solution(moments, candidate, adjacency, cut, noise, reason, options)
+    return Result(
+        solution,
+        status,
+        n_iter,
+        certificate,
+        outcome.trace,
+        outcome.setup_time,
+        spent - outcome.setup_time,
+        options.choice,
+    )
+
+
+def _ratio(moments: Moments) -> np.ndarray:
+    """What brings weights [i, j] for columns over their units to the data's."""
+    return moments.units / moments.units[:, None]
+
+
+def _doubt_equal_variances(moments: Moments) -> None:
+    deviations = np.sqrt(np.diag(moments.covariance)) * moments.units
+    if deviations.size > 1 and deviations.min() > (1.0 - 0.5 * _STANDARDISED) * deviations.max():
+        warn_caller(
+            "noise='equal' on columns that all have the same variance: the data seem standardised, and equal noise "
+            "then says nothing true of the order. Use noise='unequal', or the data in their own units.",
+            AssumptionWarning,
+        )
+
+
+def _by_order(C, n, kind: str, options: Options, key: int) -> Solver:
+    """The order search as iterates: `Candidate` with a certificate that is small at the end alone."""
+    if kind == "equal":
+        last = None
+        for found in search_equal_variance(C, n, options.constraints, key=key):
+            if found is TICK:
+                yield TICK
+                continue
+            fit, progress = found
+            last = Candidate(fit.order, fit.graph, None, None, fit.score, ())
+            moved = 0 if progress is None else progress.moved
+            yield Iterate(last, _ON_THE_WAY, fit.score, {"stage": "search", "moved": moved})
+    else:
+        last = None
+        for news in search_unequal_variance(C, n, options.constraints, key=key, starts=options.n_starts):
+            if news is TICK:
+                yield TICK
+                continue
+            last = Candidate(news.order, news.graph, None, None, news.score, news.start_scores)
+            extras = {"stage": news.stage, "moved": news.moved}
+            yield Iterate(last, _ON_THE_WAY, news.score, extras)
+    if last is None:
+        raise RuntimeError("the search ended without an order; this is a fault of sparsesolve")
+    done = _finished(C, n, last, kind, options)
+    yield Iterate(done, done.residual, done.score, {"stage": "weights", "moved": 0})
+    return Status.STALLED
+
+
+def _finished(C, n, candidate: Candidate, kind: str, options: Options) -> Candidate:
+    """Parents, weights and noise along the order, where they are not there yet."""
+    if candidate.weights is not None:
+        return candidate
+    order, graph = candidate.order, candidate.graph
+    if options.alpha is not None:
+        allowed = forward_edges(order, options.constraints.allowed)
+        unit = natural_units(C, kind)
+        fit = concomitant_lasso(C / unit / unit[:, None], allowed, options.alpha, noise=kind)
+        weights = fit.weights * unit / unit[:, None]
+        return candidate._replace(
+            graph=weights != 0.0, weights=weights, scales=fit.scales * unit, residual=fit.residual
+        )
+    if graph is None:
+        penalty = unequal_variance_penalty(n)
+        graph = fit_unequal_variance(C, order, n, options.constraints, penalty).graph
+    weights, variances = refit(C, graph)
+    freedom = np.maximum(n - 1 - graph.sum(axis=0), 1)
+    together = np.full(len(C), n * variances.sum() / freedom.sum())
+    variances = together if kind == "equal" else variances * (n / freedom)
+    residual = _normal_residual(C, weights, graph)
+    return candidate._replace(graph=graph, weights=weights, scales=np.sqrt(variances), residual=residual)
+
+
+def _normal_residual(C, W, graph) -> float:
+    """How far the weights are from least squares on their parents, relative to the columns."""
+    gradient = np.where(graph, C @ (np.eye(len(C)) - W), 0.0)
+    size = np.sqrt(np.maximum(np.diag(C), 0.0))
+    size = np.where(size > 0.0, size, 1.0)
+    # What rounding of the sums alone may leave: a column may be a small difference of large ones.
+    rounding = len(C) * np.finfo(float).eps * (np.abs(C) @ (np.eye(len(C)) + np.abs(W)))
+    beyond = np.maximum(np.abs(gradient) - rounding, 0.0)
+    return float((beyond / size[:, None] / size).max(initial=0.0))
+
+
+def _plausible_noise(C, n, graph) -> tuple[str, str]:
+    """Whether the residuals of a graph that was found for equal noise have equal variances, by BIC; and why."""
+    d = len(C)
+    variances = np.maximum(refit(C, graph)[1], np.finfo(float).tiny)
+    gain = n * (d * math.log(float(variances.mean())) - float(np.log(variances).sum()))
+    price = (d - 1) * math.log(n)
+    noise = "equal" if gain <= price else "unequal"
+    words = "do not differ" if noise == "equal" else "differ"
+    spread = math.sqrt(variances.max() / variances.min())
+    return noise, (
+        f"noise={noise!r}: on the graph for equal noise the residuals' deviations {words} (largest over least "
+        f"{spread:.2f}; unequal ones gain {gain:.0f} at a price of {price:.0f} in BIC)"
+    )
+
+
+def _solution(moments, candidate: Candidate, adjacency, cut, noise, reason, options: Options) -> DAGSolution:
+    covariance, relative_units = moments.covariance, moments.units / moments.units.max()
+    known = _known_directions(adjacency, options)
+    order = candidate.order if options.method == "order" else topological_order(adjacency)
+    relative = adjacency / _ratio(moments)
+    return DAGSolution(
+        adjacency=adjacency,
+        noise_scale=candidate.scales * moments.units,
+        order=np.asarray(order, dtype=np.int64),
+        cpdag=completed_partially_directed_graph(adjacency, background=known),
+        noise=noise,
+        method=options.method,
+        reason=reason,
+        score=float(candidate.score),
+        start_scores=candidate.start_scores,
+        varsortability=varsortability(relative, covariance * relative_units * relative_units[:, None]),
+        r2_sortability=r2_sortability(relative, covariance),
+        n_small=cut.n_small,
+        n_cut=len(cut.cut),
+        largest_cut=float(cut.largest_cut),
+    )
+
+
+def _known_directions(adjacency, options: Options) -> np.ndarray | None:
+    """Edges of the graph whose reverse was ruled out beforehand."""
+    if not options.constrained:
+        return None
+    return (adjacency != 0.0) & ~options.constraints.allowed.T
