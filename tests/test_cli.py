@@ -109,8 +109,8 @@ def test_tour(form, capsys, tmp_path):
     assert main(["tour", *form, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     table = printed.partition("\n\n")[0].splitlines()
-    assert len(table) == 8
-    exact, sketched, moved, digits, pixels, measured = table[2:]
+    assert len(table) == 9
+    exact, sketched, moved, digits, pixels, measured, graph = table[2:]
     assert float(re.search(r"backward error ([0-9.e+-]+)", exact)[1]) < 2.3e-16
     assert float(re.search(r"([0-9.]+) digits", exact)[1]) > 11
     # The simultaneous bars hold with 95 % probability; the seed is fixed.
@@ -124,11 +124,12 @@ def test_tour(form, capsys, tmp_path):
     assert here < theirs
     here, theirs = map(float, re.search(r"picture ([0-9.]+), theirs ([0-9.]+)", measured).groups())
     assert here < 1.5 * theirs
+    assert float(re.search(r"KKT residual ([0-9.e+-]+)", graph)[1]) <= 1e-8
     ours, peers = map(float, re.search(r"has a true gap of (\S+), ours\s+(\S+);", printed).groups())
     assert max(abs(ours), abs(peers)) <= 1e-8
     named = [Path(line.strip()) for line in printed.splitlines() if line.strip().endswith(".png")]
     assert sorted(named) == sorted(out.iterdir())
-    assert len(named) == 9
+    assert len(named) == 10
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in named)
 
 

@@ -64,6 +64,7 @@ def _steps() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "labels on graphs", _graphs
     yield "matrix completion", _completion
     yield "Kronecker sparse Bayesian learning", _kronecker
+    yield "directed acyclic graphs", _dags
     for sparse in (False, True):
         for loss in ("squared", "poisson"):
             yield (
@@ -242,6 +243,23 @@ def _kronecker() -> None:
             single = [factor.astype(np.complex64 if is_complex else np.float32) for factor in data.factors]
             kronecker_sbl(single, data.y.astype(single[0].dtype), method="am", max_iter=3)
             kronecker_sbl(single, data.y.astype(single[0].dtype), method="mm", max_iter=3)
+
+
+def _dags() -> None:
+    """Both kinds of noise, few rows and many, with and without constraints, lassos, the path; classes of graphs."""
+    from ..dag import CoLiDE
+    from ..datasets import make_linear_sem
+    from ..metrics import structural_intervention_distance
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for n, d in ((60, 6), (12, 8)):
+            data = make_linear_sem(n, d, degree=1.5, random_state=0)
+            for noise in ("equal", "unequal"):
+                CoLiDE(noise, n_starts=1, required=[(0, 1)], threshold=0.1).fit(data.X)
+                model = CoLiDE(noise, alpha=0.1, n_starts=1).fit(data.X)
+                CoLiDE(noise, method="central-path", max_iter=20).fit(data.X)
+        structural_intervention_distance(data.adjacency, model.adjacency_)
 
 
 def _graphs() -> None:

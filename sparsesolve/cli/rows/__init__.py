@@ -1,6 +1,6 @@
 """The rows of the tour's table, one function each. A new system adds its own here."""
 
-from . import colour_transfer, compressive_image, digits, image_regression, missing_pixels
+from . import colour_transfer, compressive_image, diabetes_graph, digits, image_regression, missing_pixels
 from .row import Stage, TourRow
 
 __all__ = ["ROWS", "Stage", "TourRow"]
@@ -13,4 +13,5 @@ ROWS = [
     digits.digits,
     missing_pixels.missing_pixels,
     compressive_image.compressive_image,
+    diabetes_graph.diabetes_graph,
 ]
