@@ -259,6 +259,7 @@ def _dags() -> None:
                 CoLiDE(noise, n_starts=1, required=[(0, 1)], threshold=0.1).fit(data.X)
                 model = CoLiDE(noise, alpha=0.1, n_starts=1).fit(data.X)
                 CoLiDE(noise, method="central-path", max_iter=20).fit(data.X)
+                model.bootstrap(data.X, 2)
         structural_intervention_distance(data.adjacency, model.adjacency_)
 
 

@@ -7,15 +7,15 @@ import numpy as np
 from ..driver import TICK, Iterate, Solver
 from ..result import Status
 from .candidate import Candidate
+from .central_path import central_path
 from .covariance import natural_units
 from .options import Options
 
 
-def along_central_path(C: np.ndarray, n: int, kind: str, options: Options, key: int) -> Solver:
+def along_central_path(C: np.ndarray, n: int, kind: str, options: Options, key: int, own=None) -> Solver:
     """Points of the path as iterates; the last one's certificate is that of its stage."""
-    from .central_path import central_path
-
     nodes = np.arange(len(C))
+    assert options.alpha is not None
     unit = natural_units(C, "equal")
     C = C / unit / unit[:, None]
     for iterate in central_path(C, noise=kind, alpha=options.alpha, allowed=options.constraints.allowed):

@@ -11,6 +11,7 @@ from ..random import as_key
 from ..validation import check_choice, check_count
 from .bootstrap import Bootstrap, bootstrap
 from .covariance import Moments, in_common_units, merge, moments_of, pairwise_moments
+from .interventions import Contexts, contexts_of
 from .lasso_path import LassoPath, lasso_path
 from .options import MISSING, check_options
 from .solver import solve
@@ -67,6 +68,8 @@ class CoLiDE(CallbackSupport, BaseEstimator):
         [i, j] is the weight of the edge i -> j.
     noise_scale_ : ndarray of shape (d,)
     mean_ : ndarray of shape (d,)
+    intercept_ : ndarray of shape (d,)
+        Rows are ``intercept_ + X @ adjacency_`` plus noise.
     order_ : ndarray of int, shape (d,)
         In which every edge leads forward.
     cpdag_ : ndarray of bool, shape (d, d)
@@ -148,13 +151,16 @@ class CoLiDE(CallbackSupport, BaseEstimator):
         self.callback = callback
 
     @managed
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, interventions=None):
         """Estimate the graph.
 
         Parameters
         ----------
         X : array of shape (n, d)
         y : ignored
+        interventions : array of int, shape (n,), or of bool, shape (n, d), optional
+            The column that was set from outside in each row, a negative number for none; or a mask. A column is then
+            regressed on the other rows only; edges of columns that were set become directed.
 
         Returns
         -------
@@ -167,7 +173,8 @@ class CoLiDE(CallbackSupport, BaseEstimator):
         """
         X = self._checked(X, reset=True)
         moments = pairwise_moments(X) if self.missing == "pairwise" else moments_of(X)
-        return self._fit(X, moments)
+        options = self._options(X.shape[1])
+        return self._fit(X, moments, contexts_of(X, interventions, options, moments, self.missing))
 
     @managed
     def partial_fit(self, X, y=None):
@@ -193,13 +200,14 @@ class CoLiDE(CallbackSupport, BaseEstimator):
             return self._fit(X, moments_of(X))
         return self._fit(X, merge(self._moments, moments_of(X, self._moments.units)))
 
-    def _fit(self, X, moments: Moments):
+    def _fit(self, X, moments: Moments, contexts: Contexts | None = None):
         options = self._options(X.shape[1])
-        result = solve(moments, options, self.random_state, self._watch(X, None, self.callback), self.verbose)
+        watch = self._watch(X, None, self.callback)
+        result = solve(moments, options, self.random_state, watch, self.verbose, contexts)
         solution = result.solution
         self.result_, self._moments = result, moments
         self.adjacency_, self.noise_scale_ = solution.adjacency, solution.noise_scale
-        self.mean_ = moments.mean
+        self.mean_, self.intercept_ = moments.mean, solution.intercept
         self.order_, self.cpdag_ = solution.order, solution.cpdag
         self.noise_, self.reason_ = solution.noise, solution.reason
         self.score_, self.start_scores_ = solution.score, solution.start_scores
@@ -223,7 +231,7 @@ class CoLiDE(CallbackSupport, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._checked(X, reset=False)
-        return self.mean_ + (X - self.mean_) @ self.adjacency_
+        return self.intercept_ + X @ self.adjacency_
 
     def score(self, X, y=None):
         """Mean log-likelihood of rows under normal noise.
@@ -259,8 +267,8 @@ class CoLiDE(CallbackSupport, BaseEstimator):
         size = check_count("n_samples", n_samples), self.noise_scale_.size
         X = rng.standard_normal(size) * self.noise_scale_
         for node in self.order_:
-            X[:, node] += X @ self.adjacency_[:, node]
-        return X + self.mean_
+            X[:, node] += self.intercept_[node] + X @ self.adjacency_[:, node]
+        return X
 
     def bootstrap(self, X, n_resamples=200, random_state=None) -> Bootstrap:
         """Fit again to rows drawn with replacement, and count how often each edge and direction comes back.

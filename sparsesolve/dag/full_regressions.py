@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backends.jit import kernel
-from .scores import FLOOR
+from .scores import FLOOR, OwnRows
 
 
 @kernel
@@ -83,3 +83,15 @@ def refit(C: np.ndarray, graph: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             weights[parents, y] = own * (scale[y] / scale[parents])
             variances[y] = max(variances[y] - cross @ own, 0.0)
     return weights, variances * scale**2
+
+
+def refit_own(C: np.ndarray, graph: np.ndarray, own: OwnRows | None) -> tuple[np.ndarray, np.ndarray]:
+    """The same where nodes have rows of their own."""
+    if own is None:
+        return refit(C, graph)
+    weights, variances = np.zeros(C.shape), np.zeros(len(C))
+    for group, covariance in enumerate(own.covariances):
+        nodes = own.group == group
+        found = refit(covariance, graph & nodes)
+        weights[:, nodes], variances[nodes] = found[0][:, nodes], found[1][nodes]
+    return weights, variances

@@ -110,7 +110,7 @@ def _most_telling(scoring, order, p, gains, residual, admitted, members):
     for q in np.argsort(-gains[:p]):
         node = order[q]
         if count < limit and admitted[node] and gains[q] > 0.0:
-            if telling >= _WIDTH and scoring.n * gains[q] < least:
+            if telling >= _WIDTH and scoring.n[order[p]] * gains[q] < least:
                 break
             members[count] = node
             count += 1
@@ -121,7 +121,7 @@ def _most_telling(scoring, order, p, gains, residual, admitted, members):
 @kernel
 def _most(scoring):
     """Largest number of parents: beyond half the rows a regression fits noise."""
-    return max(0, int(scoring.n) // 2 - 1)
+    return max(0, int(scoring.n.min()) // 2 - 1)
 
 
 @kernel
@@ -181,7 +181,7 @@ def _required_first(scoring, y, members, count):
 def _best_addition(scoring, y, members, count, admitted, room):
     """Residual variance given the members, the best node to add, and what it takes from the residual variance."""
     variances, covariances = room.variances, room.covariances
-    residual = condition(scoring.C, y, members, count, room.rows, variances, covariances)
+    residual = condition(scoring.own[scoring.group[y]], y, members, count, room.rows, variances, covariances)
     node, most = -1, 0.0
     for i in range(variances.size):
         if admitted[i] and variances[i] > 0.0:

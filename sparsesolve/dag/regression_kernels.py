@@ -158,7 +158,7 @@ def eliminate(scoring, y, members, count, fixed):
     count : int
         O(count^3).
     """
-    C = scoring.C
+    C = scoring.own[scoring.group[y]]
     inside, places = np.empty(count, np.int64), np.empty(count, np.bool_)
     inverse, weights, work = np.empty((count, count)), np.empty(count), np.empty(count)
     redundant = np.empty(fixed, np.int64)

@@ -33,8 +33,8 @@ class Scoring(NamedTuple):
     required : ndarray of int64, shape (d, width)
         Parents that each node must have; row y counts up to ``required_count[y]``.
     required_count : ndarray of int64, shape (d,)
-    n : float
-        Rows that the covariance comes from.
+    n : ndarray of float64, shape (d,)
+        Rows that each node's covariance comes from.
     penalty : float
         Cost of an edge.
     variance : float
@@ -43,17 +43,42 @@ class Scoring(NamedTuple):
         A parent is tried when it gains more than this share of the penalty.
     most : int
         Largest number of parents of a node, required ones apart.
+    own : ndarray of float64, shape (n_groups, d, d)
+        Covariances over other rows: node y is regressed by ``own[group[y]]``. C alone where no node has its own rows.
+    group : ndarray of int64, shape (d,)
     """
 
     C: np.ndarray
     candidates: np.ndarray
     required: np.ndarray
     required_count: np.ndarray
-    n: float
+    n: np.ndarray
     penalty: float
     variance: float
     growth: float
     most: int
+    own: np.ndarray
+    group: np.ndarray
+
+
+class OwnRows(NamedTuple):
+    """Nodes that are regressed on other rows than the rest: those where they were not set from outside.
+
+    Attributes
+    ----------
+    covariances : ndarray of shape (n_groups, d, d)
+    rows : ndarray of float64, shape (n_groups,)
+    group : ndarray of int64, shape (d,)
+        Which of them is a node's.
+    """
+
+    covariances: np.ndarray
+    rows: np.ndarray
+    group: np.ndarray
+
+    def covariance_of(self, node: int) -> np.ndarray:
+        """The covariance over a node's rows."""
+        return self.covariances[self.group[node]]
 
 
 def correlation(C: np.ndarray) -> np.ndarray:
@@ -78,6 +103,7 @@ def scoring(
     constraints: Constraints,
     variance: float = 0.0,
     growth: float = 1.0,
+    own: OwnRows | None = None,
 ) -> Scoring:
     """Put a score together.
 
@@ -90,6 +116,8 @@ def scoring(
     constraints : Constraints
     variance, growth : float
         See `Scoring`.
+    own : OwnRows, optional
+        Their correlations are taken; for unequal variances.
     """
     required = constraints.required
     d, width = len(C), int(required.sum(axis=0).max(initial=0))
@@ -97,18 +125,25 @@ def scoring(
     for j in range(d):
         of_j = np.flatnonzero(required[:, j])
         parents[j, : of_j.size] = of_j
+    C = np.ascontiguousarray(C, dtype=np.float64)
+    stack, group, rows = C[None], np.zeros(d, np.int64), np.full(d, float(n))
+    if own is not None:
+        stack = np.stack([correlation(part) for part in own.covariances])
+        group, rows = own.group.astype(np.int64), own.rows[own.group].astype(np.float64)
     candidates = np.ascontiguousarray((constraints.allowed & ~required).T)
     return Scoring(
-        np.ascontiguousarray(C, dtype=np.float64),
+        C,
         candidates,
         parents,
         required.sum(axis=0).astype(np.int64),
-        float(n),
+        rows,
         float(penalty),
         float(variance),
         float(growth),
         # Beyond half the rows a regression fits noise, and residuals near zero would win every comparison.
-        max(0, min(_MOST_PARENTS, n // 2 - 1, d - 1)),
+        max(0, min(_MOST_PARENTS, int(rows.min()) // 2 - 1, d - 1)),
+        stack,
+        group,
     )
 
 
@@ -116,9 +151,9 @@ def scoring(
 def cost(scoring, y, residual, count):
     """The cost of node y with that residual variance and number of parents; finite also where nothing is left."""
     if scoring.variance > 0.0:
-        return scoring.n * residual / scoring.variance + scoring.penalty * count
-    least = FLOOR * scoring.C[y, y]
-    return scoring.n * np.log(max(residual, least)) + scoring.penalty * count
+        return scoring.n[y] * residual / scoring.variance + scoring.penalty * count
+    least = FLOOR * scoring.own[scoring.group[y], y, y]
+    return scoring.n[y] * np.log(max(residual, least)) + scoring.penalty * count
 
 
 @kernel
@@ -126,10 +161,10 @@ def least_gain(scoring, y, residual):
     """What a parent must take from the residual variance to be tried."""
     share = scoring.growth * scoring.penalty
     if scoring.variance > 0.0:
-        return share * scoring.variance / scoring.n
-    if residual <= FLOOR * scoring.C[y, y]:
+        return share * scoring.variance / scoring.n[y]
+    if residual <= FLOOR * scoring.own[scoring.group[y], y, y]:
         return np.inf
-    return residual * (1.0 - np.exp(-share / scoring.n))
+    return residual * (1.0 - np.exp(-share / scoring.n[y]))
 
 
 def graph_score(scoring: Scoring, adjacency: np.ndarray) -> float:
@@ -137,9 +172,10 @@ def graph_score(scoring: Scoring, adjacency: np.ndarray) -> float:
     total = 0.0
     for y in range(len(adjacency)):
         parents = np.flatnonzero(adjacency[:, y])
-        residual = scoring.C[y, y]
+        C = scoring.own[scoring.group[y]]
+        residual = C[y, y]
         if parents.size:
-            inner, cross = scoring.C[np.ix_(parents, parents)], scoring.C[parents, y]
+            inner, cross = C[np.ix_(parents, parents)], C[parents, y]
             residual -= cross @ np.linalg.lstsq(inner, cross, rcond=FLOOR)[0]
         total += cost(scoring, y, max(residual, 0.0), parents.size)
     return total

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from ..backends.threads import single_threaded_blas
-from ..driver import TICK, Iterate, Outcome, Solver, drive
+from ..driver import Outcome, drive
 from ..exceptions import AssumptionWarning, warn_caller
 from ..graphs import completed_partially_directed_graph, is_acyclic, topological_order
 from ..random import as_key
 from ..result import Result, Status
 from ..validation import check_matrix
+from .by_order import by_order
 from .candidate import Candidate
 from .central import along_central_path
-from .concomitant import concomitant_lasso, forward_edges
-from .covariance import Moments, in_common_units, moments_of, natural_units, pairwise_moments
-from .full_regressions import refit
-from .minimum_pivot import search_equal_variance
+from .covariance import Moments, in_common_units, moments_of, pairwise_moments
+from .interventions import Contexts, contexts_of
 from .options import Options, check_options
 from .sortability import r2_sortability, varsortability
 from .thresholding import threshold_weights
-from .unequal_variance import fit_unequal_variance, search_unequal_variance, unequal_variance_penalty
+from .weights import finished, plausible_noise
 
 #: Column variances that differ by less, relatively, look standardised.
 _STANDARDISED = 0.02
-#: Certificates of iterates that are on the way.
-_ON_THE_WAY = 1.0
 
 
 class DAGSolution(NamedTuple):
@@ -39,6 +35,8 @@ class DAGSolution(NamedTuple):
     ----------
     adjacency : ndarray of shape (d, d)
         [i, j] is the weight of the edge i -> j, in the data's units.
+    intercept : ndarray of shape (d,)
+        X is ``intercept + X @ adjacency`` plus noise.
     noise_scale : ndarray of shape (d,)
         Standard deviation of each column's noise; all the same for equal noise.
     order : ndarray of int, shape (d,)
@@ -65,6 +63,7 @@ class DAGSolution(NamedTuple):
     """
 
     adjacency: np.ndarray
+    intercept: np.ndarray
     noise_scale: np.ndarray
     order: np.ndarray
     cpdag: np.ndarray
@@ -91,6 +90,7 @@ def estimate_dag(
     forbidden=None,
     tiers=None,
     missing="error",
+    interventions=None,
     n_starts=2,
     tol=1e-8,
     max_iter=10_000,
@@ -123,6 +123,9 @@ def estimate_dag(
         Groups of columns: no edge leads back to an earlier one.
     missing : {"error", "pairwise"}, default="error"
         What NaN is: an error, or a gap; then each covariance comes from the rows that have both columns.
+    interventions : array of int, shape (n,), or of bool, shape (n, d), optional
+        The column that was set from outside in each row, a negative number for none; or a mask. A column is then
+        regressed on the other rows only; edges of columns that were set become directed.
     n_starts : int, default=2
         Random orders that the search starts from.
     tol : float, default=1e-8
@@ -192,7 +195,8 @@ def estimate_dag(
         backend=backend,
     )
     moments = pairwise_moments(X) if missing == "pairwise" else moments_of(X)
-    return solve(moments, options, random_state, callback, verbose)
+    contexts = contexts_of(X, interventions, options, moments, missing)
+    return solve(moments, options, random_state, callback, verbose, contexts)
 
 
 def check_data(X, missing: str = "error") -> np.ndarray:
@@ -209,30 +213,38 @@ def check_data(X, missing: str = "error") -> np.ndarray:
 
 
 @single_threaded_blas()
-def solve(moments: Moments, options: Options, random_state=None, callback=None, verbose=False) -> Result:
+def solve(
+    moments: Moments,
+    options: Options,
+    random_state=None,
+    callback=None,
+    verbose=False,
+    contexts: Contexts | None = None,
+) -> Result:
     """Estimate the graph from the moments of the data."""
     moments = moments if options.noise == "unequal" else in_common_units(moments)
     C, n = moments.covariance, int(moments.n)
+    own = None if contexts is None else contexts.own
     key = as_key(random_state)
     limits = {"max_time": options.max_time, "callback": callback, "verbose": verbose}
     if options.noise == "equal":
         _doubt_equal_variances(moments)
 
     def run(kind: str) -> Outcome:
-        engine = along_central_path if options.method == "central-path" else _by_order
-        iterates = engine(C, n, kind, options, key)
+        engine = along_central_path if options.method == "central-path" else by_order
+        iterates = engine(C, n, kind, options, key, own)
         return drive(iterates, tol=options.tol, max_iter=options.max_iter, **limits)
 
     noise = "equal" if options.noise == "auto" else options.noise
     outcome = run(noise)
-    candidate = _finished(C, n, outcome.best.solution, noise, options)
+    candidate = finished(C, n, outcome.best.solution, noise, options, own)
     n_iter, spent = outcome.n_iter, outcome.setup_time + outcome.solve_time
     reason = f"noise={noise!r} was asked for; method {options.method}"
     if options.noise == "auto":
-        noise, reason = _plausible_noise(C, n, candidate.graph)
+        noise, reason = plausible_noise(C, n, candidate.graph)
         if noise == "unequal":
             outcome = run(noise)
-            candidate = _finished(C, n, outcome.best.solution, noise, options)
+            candidate = finished(C, n, outcome.best.solution, noise, options, own)
             n_iter, spent = n_iter + outcome.n_iter, spent + outcome.setup_time + outcome.solve_time
     assert candidate.weights is not None
     assert candidate.scales is not None
@@ -250,7 +262,7 @@ def solve(moments: Moments, options: Options, random_state=None, callback=None, 
             f"{status.name}: the search ended before its end; the KKT residual is {certificate['kkt_residual']:.1e}, "
             f"tol={options.tol:.1e}. {status.help}"
         )
-    solution = _solution(moments, candidate, adjacency, cut, noise, reason, options)
+    solution = _solution(moments, candidate, adjacency, cut, noise, reason, options, contexts)
     return Result(
         solution,
         status,
@@ -278,91 +290,16 @@ def _doubt_equal_variances(moments: Moments) -> None:
         )
 
 
-def _by_order(C, n, kind: str, options: Options, key: int) -> Solver:
-    """The order search as iterates: `Candidate` with a certificate that is small at the end alone."""
-    if kind == "equal":
-        last = None
-        for found in search_equal_variance(C, n, options.constraints, key=key):
-            if found is TICK:
-                yield TICK
-                continue
-            fit, progress = found
-            last = Candidate(fit.order, fit.graph, None, None, fit.score, ())
-            moved = 0 if progress is None else progress.moved
-            yield Iterate(last, _ON_THE_WAY, fit.score, {"stage": "search", "moved": moved})
-    else:
-        last = None
-        for news in search_unequal_variance(C, n, options.constraints, key=key, starts=options.n_starts):
-            if news is TICK:
-                yield TICK
-                continue
-            last = Candidate(news.order, news.graph, None, None, news.score, news.start_scores)
-            extras = {"stage": news.stage, "moved": news.moved}
-            yield Iterate(last, _ON_THE_WAY, news.score, extras)
-    if last is None:
-        raise RuntimeError("the search ended without an order; this is a fault of sparsesolve")
-    done = _finished(C, n, last, kind, options)
-    yield Iterate(done, done.residual, done.score, {"stage": "weights", "moved": 0})
-    return Status.STALLED
-
-
-def _finished(C, n, candidate: Candidate, kind: str, options: Options) -> Candidate:
-    """Parents, weights and noise along the order, where they are not there yet."""
-    if candidate.weights is not None:
-        return candidate
-    order, graph = candidate.order, candidate.graph
-    if options.alpha is not None:
-        allowed = forward_edges(order, options.constraints.allowed)
-        unit = natural_units(C, kind)
-        fit = concomitant_lasso(C / unit / unit[:, None], allowed, options.alpha, noise=kind)
-        weights = fit.weights * unit / unit[:, None]
-        return candidate._replace(
-            graph=weights != 0.0, weights=weights, scales=fit.scales * unit, residual=fit.residual
-        )
-    if graph is None:
-        penalty = unequal_variance_penalty(n)
-        graph = fit_unequal_variance(C, order, n, options.constraints, penalty).graph
-    weights, variances = refit(C, graph)
-    freedom = np.maximum(n - 1 - graph.sum(axis=0), 1)
-    together = np.full(len(C), n * variances.sum() / freedom.sum())
-    variances = together if kind == "equal" else variances * (n / freedom)
-    residual = _normal_residual(C, weights, graph)
-    return candidate._replace(graph=graph, weights=weights, scales=np.sqrt(variances), residual=residual)
-
-
-def _normal_residual(C, W, graph) -> float:
-    """How far the weights are from least squares on their parents, relative to the columns."""
-    gradient = np.where(graph, C @ (np.eye(len(C)) - W), 0.0)
-    size = np.sqrt(np.maximum(np.diag(C), 0.0))
-    size = np.where(size > 0.0, size, 1.0)
-    # What rounding of the sums alone may leave: a column may be a small difference of large ones.
-    rounding = len(C) * np.finfo(float).eps * (np.abs(C) @ (np.eye(len(C)) + np.abs(W)))
-    beyond = np.maximum(np.abs(gradient) - rounding, 0.0)
-    return float((beyond / size[:, None] / size).max(initial=0.0))
-
-
-def _plausible_noise(C, n, graph) -> tuple[str, str]:
-    """Whether the residuals of a graph that was found for equal noise have equal variances, by BIC; and why."""
-    d = len(C)
-    variances = np.maximum(refit(C, graph)[1], np.finfo(float).tiny)
-    gain = n * (d * math.log(float(variances.mean())) - float(np.log(variances).sum()))
-    price = (d - 1) * math.log(n)
-    noise = "equal" if gain <= price else "unequal"
-    words = "do not differ" if noise == "equal" else "differ"
-    spread = math.sqrt(variances.max() / variances.min())
-    return noise, (
-        f"noise={noise!r}: on the graph for equal noise the residuals' deviations {words} (largest over least "
-        f"{spread:.2f}; unequal ones gain {gain:.0f} at a price of {price:.0f} in BIC)"
-    )
-
-
-def _solution(moments, candidate: Candidate, adjacency, cut, noise, reason, options: Options) -> DAGSolution:
+def _solution(
+    moments, candidate: Candidate, adjacency, cut, noise, reason, options: Options, contexts
+) -> DAGSolution:
     covariance, relative_units = moments.covariance, moments.units / moments.units.max()
-    known = _known_directions(adjacency, options)
+    known = _known_directions(adjacency, options, contexts)
     order = candidate.order if options.method == "order" else topological_order(adjacency)
     relative = adjacency / _ratio(moments)
     return DAGSolution(
         adjacency=adjacency,
+        intercept=_intercept(moments, adjacency, contexts),
         noise_scale=candidate.scales * moments.units,
         order=np.asarray(order, dtype=np.int64),
         cpdag=completed_partially_directed_graph(adjacency, background=known),
@@ -379,8 +316,21 @@ def _solution(moments, candidate: Candidate, adjacency, cut, noise, reason, opti
     )
 
 
-def _known_directions(adjacency, options: Options) -> np.ndarray | None:
-    """Edges of the graph whose reverse was ruled out beforehand."""
-    if not options.constrained:
+def _intercept(moments: Moments, adjacency, contexts: Contexts | None) -> np.ndarray:
+    if contexts is None:
+        return moments.mean - moments.mean @ adjacency
+    return np.diag(contexts.means) - np.einsum("ji,ij->j", contexts.means, adjacency)
+
+
+def _known_directions(adjacency, options: Options, contexts: Contexts | None) -> np.ndarray | None:
+    """Edges of the graph whose reverse was ruled out beforehand, or by interventions.
+
+    A. Hauser and P. Buhlmann, "Characterization and greedy learning of interventional Markov equivalence classes of
+    directed acyclic graphs", JMLR 13 (2012): edges between a column that was set and one that was not are directed.
+    """
+    if not options.constrained and contexts is None:
         return None
-    return (adjacency != 0.0) & ~options.constraints.allowed.T
+    known = ~options.constraints.allowed.T
+    if contexts is not None:
+        known = known | contexts.told_apart
+    return (adjacency != 0.0) & known

@@ -87,7 +87,7 @@ def _expand(scoring, tries, y, vertex):
 @kernel
 def _condition_at(scoring, tries, y, vertex):
     """Condition on the parents at a vertex, in the work space; returns the residual variance of y."""
-    C, counts = scoring.C, tries.counts
+    C, counts = scoring.own[scoring.group[y]], tries.counts
     count = scoring.required_count[y] + tries.depth[vertex]
     if tries.parent[vertex] >= 0 and tries.parent[vertex] == counts[AT]:
         residual = tries.residual[0] - condition_further(

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from .constraints import Constraints, compatible
-from .full_regressions import refit
+from .full_regressions import refit_own
 from .moves import random_order
 from .order_search import ANNEAL, MEMORY, REFINE, OrderSearch, Progress
 from .polish import polish
-from .scores import LEAST_CHANGE, correlation, scoring
+from .scores import LEAST_CHANGE, OwnRows, correlation, scoring
 
 
 class UnequalVarianceFit(NamedTuple):
@@ -57,6 +57,7 @@ def fit_unequal_variance(
     constraints: Constraints,
     penalty: float,
     graph: np.ndarray | None = None,
+    own: OwnRows | None = None,
 ) -> UnequalVarianceFit:
     """Choose each node's parents given the order, by BIC; then least squares.
 
@@ -72,11 +73,13 @@ def fit_unequal_variance(
         Cost of an edge.
     graph : ndarray of bool, shape (d, d), optional
         Parents to begin with, besides those that tell most in the full regressions. O(d^3 + d^2 parents^3).
+    own : OwnRows, optional
+        Where nodes have rows of their own.
     """
     start = constraints.required if graph is None else graph
     growth = eager_growth(n, len(C))
-    polished = polish(scoring(correlation(C), n, penalty, constraints, growth=growth), order, start)
-    weights, variances = refit(C, polished.graph)
+    polished = polish(scoring(correlation(C), n, penalty, constraints, growth=growth, own=own), order, start)
+    weights, variances = refit_own(C, polished.graph, own)
     return UnequalVarianceFit(order, polished.graph, weights, variances, float(polished.costs.sum()))
 
 
@@ -89,6 +92,7 @@ def search_unequal_variance(
     penalty: float | None = None,
     starts: int = 2,
     memory: int = MEMORY,
+    own: OwnRows | None = None,
 ) -> Iterator[Progress | None]:
     """Search for the order of least BIC with unequal noise variances, from random orders alone.
 
@@ -111,6 +115,8 @@ def search_unequal_variance(
         Random starts.
     memory : int
         Bytes that a cache may use.
+    own : OwnRows, optional
+        Where nodes have rows of their own; C is then that of all rows.
 
     Yields
     ------
@@ -126,7 +132,7 @@ def search_unequal_variance(
     penalty = unequal_variance_penalty(n) if penalty is None else penalty
     best, start_scores, resets = math.inf, [], 0
     order = compatible(np.arange(d), constraints)
-    search = OrderSearch(scoring(R, n, penalty, constraints), memory)
+    search = OrderSearch(scoring(R, n, penalty, constraints, own=own), memory)
     for start in range(starts):
         number = start << 20
         start_scores.append(search.begin(compatible(random_order(key, number, d), constraints)))
@@ -138,10 +144,10 @@ def search_unequal_variance(
                 yield None
             else:
                 yield Progress(best, order, None, tuple(start_scores), "anneal", *news, search.resets)
-    annealed = fit_unequal_variance(C, order, n, constraints, penalty, search.parents(order))
+    annealed = fit_unequal_variance(C, order, n, constraints, penalty, search.parents(order), own)
     resets = search.resets
     del search  # before there is another one of that size
-    search = OrderSearch(scoring(R, n, penalty, constraints, growth=eager_growth(n, d)), memory)
+    search = OrderSearch(scoring(R, n, penalty, constraints, growth=eager_growth(n, d), own=own), memory)
     search.begin(order)
     for news in search.run(REFINE, key, (starts << 20) + 1):
         if news is None:
@@ -149,7 +155,7 @@ def search_unequal_variance(
         else:
             count = resets + search.resets
             yield Progress(search.score, search.best, None, tuple(start_scores), "refine", *news, count)
-    refined = fit_unequal_variance(C, search.best, n, constraints, penalty, search.parents(search.best))
+    refined = fit_unequal_variance(C, search.best, n, constraints, penalty, search.parents(search.best), own)
     fit = annealed if annealed.score < refined.score - LEAST_CHANGE else refined
     resets += search.resets
     yield Progress(fit.score, fit.order, fit.graph, tuple(start_scores), "polish", 0.0, 0, resets)

@@ -317,3 +317,55 @@ def test_bad_parameters(equal, arguments, message):
 def test_bad_data(X, message):
     with pytest.raises(ValueError, match=message):
         estimate_dag(X)
+
+
+def test_interventions_direct_edges():
+    """A chain's directions are open from observations; where its middle was set from outside they are not."""
+    rng = np.random.default_rng(0)
+    n = 1500
+    first = rng.standard_normal(n)
+    middle = 0.9 * first + 0.6 * rng.standard_normal(n)
+    target = np.full(n, -1)
+    target[:500] = 1
+    middle[:500] = 2.0 + 1.5 * rng.standard_normal(500)
+    last = -0.8 * middle + 0.7 * rng.standard_normal(n)
+    X = np.column_stack([first, middle, last])
+    model = CoLiDE().fit(X, interventions=target)
+    assert (model.adjacency_ != 0.0).tolist() == [[False, True, False], [False, False, True], [False] * 3]
+    assert_array_equal(model.cpdag_, model.adjacency_ != 0.0)
+    assert_allclose(model.adjacency_[[0, 1], [1, 2]], [0.9, -0.8], atol=0.06)
+    assert_allclose(model.noise_scale_, [1.0, 0.6, 0.7], atol=0.06)
+    assert_allclose(model.intercept_, 0.0, atol=0.1)
+    mask = np.zeros(X.shape, dtype=bool)
+    mask[:500, 1] = True
+    assert_array_equal(CoLiDE().fit(X, interventions=mask).adjacency_, model.adjacency_)
+    # Naive: each column regressed on its parents over the rows where it was not set.
+    slope = np.polyfit(first[500:], middle[500:], 1)
+    assert_allclose([model.adjacency_[0, 1], model.intercept_[1]], slope, rtol=1e-8)
+    open_graph = CoLiDE().fit(X[500:])
+    assert open_graph.cpdag_.sum() == 4
+
+
+def test_no_intervention_changes_nothing(equal):
+    plain = CoLiDE().fit(equal.X)
+    same = CoLiDE().fit(equal.X, interventions=np.full(len(equal.X), -1))
+    assert_allclose(same.adjacency_, plain.adjacency_, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("interventions", "message"),
+    [
+        (np.zeros(3, dtype=int), r"interventions has shape \(3,\)"),
+        (np.zeros(800), "dtype float64"),
+        (np.full(800, 12), "holds column 12"),
+        (np.full(800, 4), "leaves 0 rows for column 4"),
+    ],
+)
+def test_bad_interventions(equal, interventions, message):
+    with pytest.raises(ValueError, match=message):
+        CoLiDE().fit(equal.X, interventions=interventions)
+
+
+def test_interventions_need_unequal_noise(equal):
+    with pytest.raises(ValueError, match="interventions need noise='unequal'"):
+        CoLiDE("equal").fit(equal.X, interventions=np.full(len(equal.X), -1))
