@@ -9,6 +9,7 @@ import platform
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -137,6 +138,51 @@ def arguments(description: str, sections) -> argparse.Namespace:
     options.laps = options.laps or (3 if options.quick else 5)
     options.threads = options.threads or [1, 2]
     return options
+
+
+def run_sections(
+    title: str,
+    description: str,
+    sections,
+    packages: tuple[str, ...],
+    *,
+    note: str = "",
+    one_thread: bool = False,
+) -> int:
+    """The main part of a benchmark: arguments, the machine, then each section's tables.
+
+    Parameters
+    ----------
+    title : str
+    description : str
+        For ``--help``.
+    sections : dict of str to callable
+        Each takes a `Report` and the options.
+    packages : tuple of str
+        Whose versions are told.
+    note : str
+        Below the machine; ``{laps}`` stands for the number of laps.
+    one_thread : bool
+        Whether sections run under one thread; else under the first number of ``--threads``.
+    """
+    options = arguments(description, sections)
+    report = Report(options.quick)
+    report.write(f"## {title}" + (", quick form" if options.quick else ""))
+    report.write()
+    describe_machine(report, packages)
+    if note:
+        report.write(note.format(laps=options.laps))
+    with threads(1 if one_thread else options.threads[0]), warnings.catch_warnings():
+        # Peers warn at each tolerance that they do not reach; what counts is the certificate of their answers.
+        warnings.simplefilter("ignore")
+        for name in options.only or sections:
+            start = time.perf_counter()
+            sections[name](report, options)
+            report.write(f"\nThis took {time.perf_counter() - start:.0f} s.")
+    report.write(f"\nBars missed: {report.misses}.")
+    if options.out:
+        report.save(options.out)
+    return 0
 
 
 class BackwardError:

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import sys
 import time
-import warnings
 
 import numpy as np
 import scipy.sparse
-from common import Report, arguments, describe_machine, race, threads
+from common import Report, race, run_sections
 
 import sparsesolve
 from sparsesolve.completion.options import check_observations
 from sparsesolve.completion.regressions import pose
 from sparsesolve.completion.row_solvers import half_sweep, make_solver
 from sparsesolve.datasets.completion import make_low_rank, make_ratings
-from sparsesolve.exceptions import ConvergenceWarning
 
 try:
     import cmfrec
@@ -253,23 +251,12 @@ def inner(report: Report, options) -> None:
 SECTIONS = {section.__name__: section for section in (speed, recovery, phase, ratings, inner)}
 
 
-def main() -> int:
-    options = arguments(__doc__, SECTIONS)
-    report = Report(options.quick)
-    report.write("## Matrix completion" + (", quick form" if options.quick else ""))
-    report.write()
-    describe_machine(report, PACKAGES)
-    with threads(options.threads[0]), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        for name in options.only or SECTIONS:
-            start = time.perf_counter()
-            SECTIONS[name](report, options)
-            report.write(f"\nThis table took {time.perf_counter() - start:.0f} s.")
-    report.write(f"\nBars missed: {report.misses}.")
-    if options.out:
-        report.save(options.out)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(
+        run_sections(
+            "Matrix completion",
+            __doc__,
+            SECTIONS,
+            PACKAGES,
+        )
+    )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ import scipy.sparse
 import scipy.sparse.linalg
 import sklearn.linear_model
 import sklearn.svm
-from common import Report, Timing, arguments, describe_machine, threads
+from common import Report, Timing, run_sections
 
 import sparsesolve
 from sparsesolve.datasets import coordinate as made
@@ -715,27 +714,14 @@ SECTIONS = {
 }
 
 
-def main() -> int:
-    options = arguments(__doc__, SECTIONS)
-    report = Report(options.quick)
-    report.write("## Coordinate descent" + (", quick form" if options.quick else ""))
-    report.write()
-    describe_machine(report, PACKAGES)
-    report.write(
-        f"One thread each. Medians of {options.laps} laps in turns; after {PATIENCE:.0f} s a peer sits out."
-    )
-    with threads(1), warnings.catch_warnings():
-        # Peers warn at each tolerance that they do not reach; what counts is the gap of their answers.
-        warnings.simplefilter("ignore")
-        for name in options.only or SECTIONS:
-            start = time.perf_counter()
-            SECTIONS[name](report, options)
-            report.write(f"\nThis table took {time.perf_counter() - start:.0f} s.")
-    report.write(f"\nBars missed: {report.misses}.")
-    if options.out:
-        report.save(options.out)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(
+        run_sections(
+            "Coordinate descent",
+            __doc__,
+            SECTIONS,
+            PACKAGES,
+            note=f"One thread each. Medians of {{laps}} laps in turns; after {PATIENCE:.0f} s a peer sits out.",
+            one_thread=True,
+        )
+    )

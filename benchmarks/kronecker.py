@@ -9,15 +9,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-import warnings
 
 import numpy as np
-from common import Report, arguments, describe_machine, race, threads
+from common import Report, race, run_sections
 from kronecker_baselines import dense_kronecker_sbl, kronecker, kronecker_omp, smaller_side
 
 from sparsesolve import kronecker_sbl
 from sparsesolve.datasets import make_irs_uplink, make_kronecker_recovery
-from sparsesolve.exceptions import ConvergenceWarning
 from sparsesolve.kronecker.posterior import posterior
 from sparsesolve.kronecker.problem import pose
 from sparsesolve.metrics import channel_nmse, normalized_mean_squared_error, symbol_error_rate
@@ -261,23 +259,12 @@ SECTIONS = {
 }
 
 
-def main() -> int:
-    options = arguments(__doc__, SECTIONS)
-    report = Report(options.quick)
-    report.write("## Kronecker sparse Bayesian learning" + (", quick form" if options.quick else ""))
-    report.write()
-    describe_machine(report, PACKAGES)
-    with threads(options.threads[0]), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        for name in options.only or SECTIONS:
-            start = time.perf_counter()
-            SECTIONS[name](report, options)
-            report.write(f"\nThis took {time.perf_counter() - start:.0f} s.")
-    report.write(f"\nBars missed: {report.misses}.")
-    if options.out:
-        report.save(options.out)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(
+        run_sections(
+            "Kronecker sparse Bayesian learning",
+            __doc__,
+            SECTIONS,
+            PACKAGES,
+        )
+    )

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from common import Report, Timing, arguments, describe_machine, extra_memory, threads
+from common import Report, Timing, extra_memory, run_sections
 
 from sparsesolve import Status, entropic_transport
 from sparsesolve.datasets import (
@@ -748,27 +748,14 @@ SECTIONS = {
 }
 
 
-def main() -> int:
-    options = arguments(__doc__, SECTIONS)
-    report = Report(options.quick)
-    report.write("## Transport" + (", quick form" if options.quick else ""))
-    report.write()
-    describe_machine(report, PACKAGES)
-    report.write(
-        f"One thread each. Medians of {options.laps} laps in turns; after {PATIENCE:.0f} s a peer sits out."
-    )
-    with threads(1), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=UserWarning, module="ot")
-        warnings.filterwarnings("ignore", category=RuntimeWarning, module="ot")
-        for name in options.only or SECTIONS:
-            start = time.perf_counter()
-            SECTIONS[name](report, options)
-            report.write(f"\nThis table took {time.perf_counter() - start:.0f} s.")
-    report.write(f"\nBars missed: {report.misses}.")
-    if options.out:
-        report.save(options.out)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(
+        run_sections(
+            "Transport",
+            __doc__,
+            SECTIONS,
+            PACKAGES,
+            note=f"One thread each. Medians of {{laps}} laps in turns; after {PATIENCE:.0f} s a peer sits out.",
+            one_thread=True,
+        )
+    )
