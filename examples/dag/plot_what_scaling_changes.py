@@ -68,7 +68,7 @@ with warnings.catch_warnings():
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained", sharey=True)
 for ax, (title, table) in zip(axes, tables.items(), strict=True):
-    ax.barh(list(table), list(table.values()))
+    ax.bar_label(ax.barh(list(table), list(table.values())), padding=3)
     ax.set(title=title, xlabel="distance of CPDAGs, median of 5")
     ax.invert_yaxis()
 

@@ -7,7 +7,7 @@ import numpy as np
 from ..driver import TICK, Iterate, Solver
 from ..result import Status
 from .candidate import Candidate
-from .central_path import central_path
+from .central_path import Schedule, central_path
 from .covariance import natural_units
 from .options import Options
 
@@ -18,7 +18,15 @@ def along_central_path(C: np.ndarray, n: int, kind: str, options: Options, key: 
     assert options.alpha is not None
     unit = natural_units(C, "equal")
     C = C / unit / unit[:, None]
-    for iterate in central_path(C, noise=kind, alpha=options.alpha, allowed=options.constraints.allowed):
+    path = central_path(
+        C,
+        noise=kind,
+        alpha=options.alpha,
+        schedule=Schedule(tol=options.tol),
+        inner=options.inner,
+        allowed=options.constraints.allowed,
+    )
+    for iterate in path:
         if iterate is TICK:
             yield TICK
             continue

@@ -34,6 +34,9 @@ class CoLiDE(CallbackSupport, BaseEstimator):
     method : {"auto", "order", "central-path"}, default="auto"
         A search over orders with parents by BIC; or the paper's path of penalised problems with a log-determinant for
         acyclicity. "auto" is "order".
+    inner : {"auto", "newton", "adam"}, default="auto"
+        How the problems of the central path are solved: by Newton's method column by column, or as in the authors'
+        code, which is reproduced with ``tol=1e-6``.
     alpha : "auto" or float, default="auto"
         Penalty of the concomitant lassos (the paper's lambda) that give the weights along the order found; "auto" takes
         parents by BIC and least squares, and 0.05 on the central path. It is meant for columns of unit deviation; for
@@ -118,6 +121,7 @@ class CoLiDE(CallbackSupport, BaseEstimator):
         noise="unequal",
         *,
         method="auto",
+        inner="auto",
         alpha="auto",
         threshold="auto",
         required=None,
@@ -135,6 +139,7 @@ class CoLiDE(CallbackSupport, BaseEstimator):
     ):
         self.noise = noise
         self.method = method
+        self.inner = inner
         self.alpha = alpha
         self.threshold = threshold
         self.required = required

@@ -13,6 +13,7 @@ from .constraints import Constraints, constraints_of
 
 NOISE = ("unequal", "equal", "auto")
 METHODS = ("auto", "order", "central-path")
+INNER = ("auto", "newton", "adam")
 MISSING = ("error", "pairwise")
 #: The paper's penalty, and the weight below which an edge is cut after its path.
 PAPER_ALPHA, PAPER_THRESHOLD = 0.05, 0.3
@@ -30,6 +31,7 @@ class Options:
 
     noise: str
     method: str
+    inner: str
     alpha: float | None
     threshold: float
     constraints: Constraints
@@ -46,6 +48,7 @@ def check_options(
     *,
     noise,
     method,
+    inner,
     alpha,
     threshold,
     required,
@@ -62,6 +65,7 @@ def check_options(
     """Return the options, or raise a ValueError that names the one that is wrong."""
     check_choice("noise", noise, NOISE)
     check_choice("method", method, METHODS)
+    check_choice("inner", inner, INNER)
     check_choice("missing", missing, MISSING)
     path = method == "central-path"
     if path and noise == "auto":
@@ -77,6 +81,7 @@ def check_options(
     return Options(
         noise,
         "central-path" if path else "order",
+        inner,
         _alpha(alpha, path),
         _threshold(threshold, path),
         constraints_of(n_columns, required=known.required, forbidden=known.forbidden),

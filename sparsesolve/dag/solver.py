@@ -84,6 +84,7 @@ def estimate_dag(
     *,
     noise="unequal",
     method="auto",
+    inner="auto",
     alpha="auto",
     threshold="auto",
     required=None,
@@ -111,6 +112,9 @@ def estimate_dag(
     method : {"auto", "order", "central-path"}, default="auto"
         A search over orders with parents by BIC; or the paper's path of penalised problems with a log-determinant for
         acyclicity. "auto" is "order".
+    inner : {"auto", "newton", "adam"}, default="auto"
+        How the problems of the central path are solved: by Newton's method column by column, or as in the authors'
+        code, which is reproduced with ``tol=1e-6``.
     alpha : "auto" or float, default="auto"
         Penalty of the concomitant lassos (the paper's lambda) that give the weights along the order found; "auto" takes
         parents by BIC and least squares, and 0.05 on the central path. It is meant for columns of unit deviation; for
@@ -182,6 +186,7 @@ def estimate_dag(
         X.shape[1],
         noise=noise,
         method=method,
+        inner=inner,
         alpha=alpha,
         threshold=threshold,
         required=required,

@@ -285,6 +285,7 @@ def test_stopping(unequal):
     [
         ({"noise": "some"}, "noise='some'"),
         ({"method": "magic"}, "method='magic'"),
+        ({"inner": "sgd"}, "inner='sgd'"),
         ({"alpha": 0.0}, "alpha=0.0 must be above 0"),
         ({"alpha": "some"}, "alpha='some'"),
         ({"threshold": -1.0}, "threshold"),
@@ -369,3 +370,25 @@ def test_bad_interventions(equal, interventions, message):
 def test_interventions_need_unequal_noise(equal):
     with pytest.raises(ValueError, match="interventions need noise='unequal'"):
         CoLiDE("equal").fit(equal.X, interventions=np.full(len(equal.X), -1))
+
+
+@pytest.mark.parametrize("noise", ["equal", "unequal"])
+def test_central_path(equal, noise):
+    model = CoLiDE(noise, method="central-path", forbidden=[(0, 1), (1, 0)]).fit(equal.X)
+    assert model.converged_
+    assert is_acyclic(model.adjacency_)
+    assert model.adjacency_[0, 1] == 0.0
+    assert model.adjacency_[1, 0] == 0.0
+    assert np.abs(model.adjacency_[model.adjacency_ != 0.0]).min() > 0.3
+    scaled = CoLiDE(noise, method="central-path", forbidden=[(0, 1), (1, 0)]).fit(equal.X * 1e3)
+    assert_allclose(scaled.adjacency_, model.adjacency_, atol=1e-5)
+
+
+def test_the_order_is_never_worse_than_the_path():
+    ours, theirs = 0, 0
+    for seed in range(4):
+        data = make_linear_sem(800, 12, degree=2, random_state=seed)
+        ours += structural_hamming_distance(data.adjacency, CoLiDE("equal").fit(data.X).adjacency_)
+        path = CoLiDE("equal", method="central-path").fit(data.X)
+        theirs += structural_hamming_distance(data.adjacency, path.adjacency_)
+    assert ours <= theirs
