@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.linalg
 
 from ..backends.jit import kernel
 from .scores import FLOOR, OwnRows
+
+# Share of a parent that the others leave open, from which on Cholesky factors are exact enough.
+_INDEPENDENT = 1e-4
 
 
 @kernel
@@ -79,10 +83,21 @@ def refit(C: np.ndarray, graph: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         parents = np.flatnonzero(graph[:, y])
         if parents.size:
             cross = R[parents, y]
-            own = np.linalg.lstsq(R[np.ix_(parents, parents)], cross, rcond=FLOOR)[0]
+            own = _least_squares(R[np.ix_(parents, parents)], cross)
             weights[parents, y] = own * (scale[y] / scale[parents])
             variances[y] = max(variances[y] - cross @ own, 0.0)
     return weights, variances * scale**2
+
+
+def _least_squares(inner: np.ndarray, cross: np.ndarray) -> np.ndarray:
+    """Solve the normal equations; by a singular value decomposition where parents nearly determine one another."""
+    try:
+        L = np.linalg.cholesky(inner)
+    except np.linalg.LinAlgError:
+        L = np.zeros((1, 1))
+    if L.diagonal().min() ** 2 > _INDEPENDENT:
+        return scipy.linalg.cho_solve((L, True), cross, check_finite=False)
+    return np.linalg.lstsq(inner, cross, rcond=FLOOR)[0]
 
 
 def refit_own(C: np.ndarray, graph: np.ndarray, own: OwnRows | None) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,8 @@ from .scores import FLOOR
 
 _VIOLATION = 1e-11
 _STEPS = 20
+# The inverse comes from many updates: where columns nearly depend on one another it needs more than one.
+_REFINEMENTS = 3
 
 
 @kernel
@@ -97,7 +99,8 @@ def _settle(C, y, penalty, w, inverse, weights, target, signs, members, count):
             for r in range(count):
                 total += inverse[q, r] * signs[members[r]]
             target[q] = weights[q] - penalty * total
-        _refine(C, y, penalty, inverse, target, signs, members, count)
+        for _ in range(_REFINEMENTS):
+            _refine(C, y, penalty, inverse, target, signs, members, count)
         step, drop = 1.0, -1
         for q in range(count):
             i = members[q]

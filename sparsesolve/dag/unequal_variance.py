@@ -47,7 +47,7 @@ def eager_growth(n: int, d: int) -> float:
 
     With few rows a column such gains are mostly chance, and all of it has to be gained.
     """
-    return 0.25 if n >= 2 * d else 1.0
+    return 0.1 if n >= 2 * d else 1.0
 
 
 def fit_unequal_variance(
