@@ -71,7 +71,6 @@ def fit(report: Report, options) -> None:
         def here(method=method, preset=preset):
             return kronecker_sbl(
                 data.factors, data.y, method=method, noise_variance=data.noise_variance, preset=preset,
-                max_iter=151,
             ).solution.coef  # fmt: skip
 
         def dense(method=method, prune=prune):

@@ -18,7 +18,7 @@ from sparsesolve.metrics import normalized_mean_squared_error
 from sparsesolve.plotting import CompletedImageDisplay
 
 data = make_compressive_image("china", shape=(64, 64), measurements=(38, 38), snr_db=30.0, random_state=0)
-model = KroneckerSBL("mm", random_state=0, max_iter=300).fit(data.factors, data.y)
+model = KroneckerSBL("mm", random_state=0).fit(data.factors, data.y)
 picture = data.image_of(model.coef_)
 error = normalized_mean_squared_error(picture, data.image)
 print(f"{data.y.size} numbers for {data.image.size} pixels: relative squared error {error:.4f}")

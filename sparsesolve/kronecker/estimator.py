@@ -43,8 +43,8 @@ class KroneckerSBL(CallbackSupport, RegressorMixin, BaseEstimator):
         Random starts that "auto" tries besides.
     tol : float, default=1e-4
         Largest relative change of the Kronecker product of the gammas in a step.
-    max_iter : int, default=150
-        Largest number of steps of a run.
+    max_iter : int, default=2000
+        Largest number of steps of a run; 150 with a preset.
     max_time : float, optional
         Seconds after which no further step begins.
     random_state : None, int, numpy.random.Generator or RandomState
@@ -115,7 +115,7 @@ class KroneckerSBL(CallbackSupport, RegressorMixin, BaseEstimator):
         preset=None,
         n_starts=4,
         tol=1e-4,
-        max_iter=150,
+        max_iter=2000,
         max_time=None,
         random_state=None,
         backend="auto",

@@ -22,6 +22,7 @@ _SYNTHETIC = {"am": (1e-2, 5e-3), "ksbl": (1e-2, 5e-3), "svd": (1e-3, 5e-4)}
 # Of patterns, pilots and antennas; with an absolute threshold besides.
 _IRS = {"am": (1e-2, 1e-1, 1e-3), "ksbl": (1e-2, 1e-1, 1e-3), "svd": (0.0, 0.0, 0.0)}
 _IRS_ABSOLUTE = 1e-4
+PRESET_STEPS = 150
 PRESETS = ("paper-synthetic", "paper-irs")
 
 

@@ -16,6 +16,7 @@ from .decomposition import decompose
 from .learning import learn
 from .options import Options, check_factors, check_measurements, check_options
 from .posterior import posterior
+from .presets import PRESET_STEPS
 from .problem import Problem, pose
 from .selection import Run, run_all, run_method
 
@@ -75,7 +76,7 @@ def kronecker_sbl(
     preset=None,
     n_starts=4,
     tol=1e-4,
-    max_iter=150,
+    max_iter=2000,
     max_time=None,
     random_state=None,
     backend="auto",
@@ -111,8 +112,8 @@ def kronecker_sbl(
         Random starts that "auto" tries besides.
     tol : float, default=1e-4
         Largest relative change of the Kronecker product of the gammas in a step.
-    max_iter : int, default=150
-        Largest number of steps of a run.
+    max_iter : int, default=2000
+        Largest number of steps of a run; 150 with a preset.
     max_time : float, optional
         Seconds after which no further step begins.
     random_state : None, int, numpy.random.Generator or RandomState
@@ -228,7 +229,9 @@ def _single_run(problem: Problem, options: Options, limits: dict, s2) -> Run:
         start=[np.ones(n) for n in problem.shape],
         pruning=options.preset.pruning,
     )
-    return Run(options.method, drive(iterates, tol=options.tol, max_iter=options.max_iter, **limits))
+    # The first iterate is the start.
+    cap = min(options.max_iter, PRESET_STEPS + 1)
+    return Run(options.method, drive(iterates, tol=options.tol, max_iter=cap, **limits))
 
 
 def _log_evidence(problem: Problem, run: Run) -> float:
