@@ -8,7 +8,7 @@ import numpy as np
 
 from .row import Stage, TourRow, timed, timed_in_turn
 
-_SIZE, _MEASURED = {True: 24, False: 48}, 0.6
+_SIZE, _MEASURED = {True: 24, False: 40}, 0.6
 _MAX_ITER = 300
 
 
