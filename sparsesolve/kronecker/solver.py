@@ -137,9 +137,9 @@ def kronecker_sbl(
     Notes
     -----
     A step costs O(m sum_i m_i) with "mm", O(n max_i m_i) with the others, beside the eigendecompositions of m_i x m_i
-    matrices. ``evidence_gradient`` is, for the worst factor, sum_j gamma_j |den_j - num_j| / sum_j gamma_j den_j, with
-    num_j and den_j the sums over the others of the gammas times \|a' S^-1 y\|^2 and a' S^-1 a; "svd" does not descend
-    on the evidence, so that its answers keep some gradient.
+    matrices. ``evidence_gradient`` is, for the worst factor, :math:`\sum_j \gamma_j |d_j - c_j| / \sum_j \gamma_j d_j`,
+    where :math:`c_j` and :math:`d_j` are the sums over the others of the gammas times :math:`|a' S^{-1} y|^2` and
+    :math:`a' S^{-1} a`; "svd" does not descend on the evidence, so that its answers keep some gradient.
 
     References
     ----------
