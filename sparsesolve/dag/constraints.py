@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..backends.jit import kernel
+from ..graphs import is_acyclic
 
 
 class Constraints(NamedTuple):
@@ -60,7 +61,7 @@ def constraints_of(d: int, required=None, forbidden=None, tiers=None) -> Constra
     if broken.size:
         i, j = (int(place) for place in broken[0])
         raise ValueError(f"required has the edge {i} -> {j}, which is forbidden; drop one of the two.")
-    if ranked_order(must) is None:
+    if not is_acyclic(must):
         raise ValueError("required has a cycle of edges; a graph without cycles cannot have them all.")
     return Constraints(allowed, must)
 
@@ -74,13 +75,13 @@ def _edges(name: str, edges, d: int) -> np.ndarray:
     return mask.astype(bool)
 
 
-def ranked_order(edges: np.ndarray, ranks: np.ndarray | None = None) -> np.ndarray | None:
+def ranked_order(edges: np.ndarray, ranks: np.ndarray) -> np.ndarray | None:
     """Return an order in which every edge leads forward, the least ranks first where there is a choice.
 
     Parameters
     ----------
     edges : ndarray of bool, shape (d, d)
-    ranks : ndarray of int64, shape (d,), optional
+    ranks : ndarray of int64, shape (d,)
 
     Returns
     -------
@@ -88,7 +89,6 @@ def ranked_order(edges: np.ndarray, ranks: np.ndarray | None = None) -> np.ndarr
         None where the edges form a cycle. O(d^2).
     """
     d = len(edges)
-    ranks = np.arange(d) if ranks is None else ranks
     order = np.empty(d, dtype=np.int64)
     waiting = edges.sum(axis=0)
     placed = np.zeros(d, dtype=bool)

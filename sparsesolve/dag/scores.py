@@ -76,10 +76,6 @@ class OwnRows(NamedTuple):
     rows: np.ndarray
     group: np.ndarray
 
-    def covariance_of(self, node: int) -> np.ndarray:
-        """The covariance over a node's rows."""
-        return self.covariances[self.group[node]]
-
 
 def correlation(C: np.ndarray) -> np.ndarray:
     """Return the correlations; a column without variance has a unit diagonal and no correlation.

@@ -19,7 +19,7 @@ from .sampling import draw
 from .updates import relative_change
 
 # The noise variance that learning begins with, as a share of the data's mean square.
-_FIRST_NOISE = 0.1
+FIRST_NOISE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +118,6 @@ def learn(
     *,
     noise_variance: float | None = None,
     start: Sequence[np.ndarray] | None = None,
-    first_noise: float | None = None,
     pruning: Pruning | None = None,
     couplings: Sequence[np.ndarray | None] | None = None,
     inner_tol: float = 1e-5,
@@ -135,8 +134,6 @@ def learn(
         In the problem's units; learned unless given.
     start : sequence of ndarray of shape (n_i,), optional
         First gammas; by default equal ones that match the data's size.
-    first_noise : float, optional
-        Where learning of the noise variance begins; by default a tenth of the data's mean square.
     pruning : Pruning, optional
         By default nothing but numerical zeros.
     couplings : sequence of ndarray of shape (n_i, k_i), or None, optional
@@ -162,7 +159,7 @@ def learn(
         return None
     learned = noise_variance is None
     floor = float(np.finfo(problem.data.dtype).eps) * scale
-    s2 = max(first_noise or _FIRST_NOISE * scale, floor) if noise_variance is None else noise_variance
+    s2 = max(FIRST_NOISE * scale, floor) if noise_variance is None else noise_variance
     gammas = list(start) if start is not None else matched_start(problem, s2)
     pruning = pruning or Pruning()
     rule: Expectation | Multiplicative

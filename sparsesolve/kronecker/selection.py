@@ -20,7 +20,7 @@ import numpy as np
 from ..driver import Outcome, Solver, drive
 from ..result import Status
 from .decomposition import decompose
-from .learning import learn
+from .learning import FIRST_NOISE, learn
 from .options import Options
 from .problem import Problem, matched_start
 from .products import energy
@@ -128,7 +128,7 @@ def _plan(
     yield "svd", "svd", None
     if len(problem.factors) == 1:
         return  # with one factor all starts lead to where EM leads
-    first = 0.1 * problem.mean_square if noise_variance is None else noise_variance
+    first = FIRST_NOISE * problem.mean_square if noise_variance is None else noise_variance
     for number in range(options.n_starts):
         equal = matched_start(problem, first)
         factors = [np.exp(_SPREAD * rng.standard_normal(gamma.size)) for gamma in equal]

@@ -195,10 +195,11 @@ def solve(factors, Y, options: Options, random_state=None, callback=None, verbos
             runs = [chosen]
         state = chosen.outcome.best.solution
         certificate = {"gamma_change": float(chosen.outcome.best.certificate), "evidence_gradient": 0.0}
-        evidence = {run.name: _log_evidence(problem, run) for run in runs}
-        if state.noise_variance > 0.0:
-            at_end = posterior(problem, state.gammas(), state.noise_variance)
-            certificate["evidence_gradient"] = at_end.stationarity()
+        evidence = {}
+        for run in runs:
+            evidence[run.name], gradient = _evidence(problem, run, with_gradient=run is chosen)
+            if run is chosen:
+                certificate["evidence_gradient"] = gradient
         solution = _solution(problem, state, evidence, chosen.name, Y.ndim == len(factors))
     outcome = chosen.outcome
     stopped = runs[-1].outcome.status
@@ -234,15 +235,19 @@ def _single_run(problem: Problem, options: Options, limits: dict, s2) -> Run:
     return Run(options.method, drive(iterates, tol=options.tol, max_iter=cap, **limits))
 
 
-def _log_evidence(problem: Problem, run: Run) -> float:
-    """Of the joint model, at the gammas of a run; infinite where all measurements are zero and the noise is learned."""
+def _evidence(problem: Problem, run: Run, with_gradient: bool) -> tuple[float, float]:
+    """Log evidence of the joint model at the gammas of a run, and its relative gradient, or 0 where not asked for.
+
+    The evidence is infinite where all measurements are zero and the noise is learned.
+    """
     state = run.outcome.best.solution
     if state.noise_variance > 0.0:
-        return posterior(problem, state.gammas(), state.noise_variance).log_evidence
+        found = posterior(problem, state.gammas(), state.noise_variance)
+        return found.log_evidence, found.stationarity() if with_gradient else 0.0
     size = problem.n_snapshots * problem.n_measurements
     if problem.is_complex:
-        return -run.cost - size * float(np.log(np.pi))
-    return -0.5 * (run.cost + size * float(np.log(2.0 * np.pi)))
+        return -run.cost - size * float(np.log(np.pi)), 0.0
+    return -0.5 * (run.cost + size * float(np.log(2.0 * np.pi))), 0.0
 
 
 def _solution(problem: Problem, state, evidence: dict, name: str, single: bool) -> KroneckerSolution:

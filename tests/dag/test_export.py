@@ -41,7 +41,7 @@ def test_text_for_graphviz():
 
 
 def test_frame():
-    pandas = pytest.importorskip("pandas")
+    pandas = pytest.importorskip("pandas", reason="an optional package, for data frames alone")
     frame = to_frame(WEIGHTS, NAMES)
     assert isinstance(frame, pandas.DataFrame)
     assert frame.loc["c", 'the "b"'] == -0.5
@@ -50,7 +50,7 @@ def test_frame():
 
 
 def test_networkx():
-    networkx = pytest.importorskip("networkx")
+    networkx = pytest.importorskip("networkx", reason="an optional package, for its graphs alone")
     graph = to_networkx(WEIGHTS, NAMES, confidence=np.full((3, 3), 0.75))
     assert list(graph.nodes) == NAMES
     np.testing.assert_array_equal(networkx.to_numpy_array(graph), WEIGHTS)

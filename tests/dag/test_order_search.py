@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from sparsesolve.dag.constraints import compatible, constraints_of, ranked_order
+from sparsesolve.dag.constraints import compatible, constraints_of
 from sparsesolve.dag.full_regressions import full_gains, refit
 from sparsesolve.dag.minimum_pivot import (
     equal_variance_penalty,
@@ -24,6 +24,7 @@ from sparsesolve.dag.unequal_variance import (
     unequal_variance_penalty,
 )
 from sparsesolve.datasets.dag import make_linear_sem
+from sparsesolve.graphs import is_acyclic
 from sparsesolve.metrics import cpdag_hamming_distance, structural_hamming_distance
 
 
@@ -53,7 +54,7 @@ def equal(C, n, constraints=None, **options):
 
 
 def acyclic(graph):
-    return ranked_order(graph) is not None
+    return is_acyclic(graph)
 
 
 def some_constraints(rng, d):
