@@ -28,6 +28,14 @@ model = SketchedLinearRegression(random_state=0).fit(X, X @ np.arange(20.0) + 1.
 assert np.allclose(model.coef_, np.arange(20.0)) and model.converged_
 """
 
+# In the installed package and in the zipped one, the kernels' headers are found and written in.
+KERNELS_TRIAL = """
+import sparsesolve.backends.kernel_sources as sources
+assert "sparsesolve/_cl" in sources.kernel_folder().as_posix(), sources.kernel_folder()
+assert "self_test.cl" in sources.kernel_files()
+assert "#include" not in sources.kernel_source("self_test.cl")
+"""
+
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory) -> tuple[Path, Path]:
@@ -46,17 +54,25 @@ def sources() -> set[str]:
     return {path.relative_to(ROOT).as_posix() for path in files if "__pycache__" not in path.parts}
 
 
+def opencl_kernels() -> dict[str, bytes]:
+    """The files of the top level's opencl folder."""
+    return {path.name: path.read_bytes() for path in (ROOT / "opencl").iterdir() if path.is_file()}
+
+
 def test_wheel_holds_the_package_and_nothing_else(distributions):
     with zipfile.ZipFile(distributions[0]) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert names == sources()
+        shipped = {name: wheel.read(f"sparsesolve/_cl/{name}") for name in opencl_kernels()}
+    assert names == sources() | {f"sparsesolve/_cl/{name}" for name in shipped}
+    assert shipped == opencl_kernels()
+    assert {"philox.h", "self_test.cl", "README.md"} <= set(shipped)
     assert {"sparsesolve/py.typed", "sparsesolve/datasets/data/nist_filip.txt"} <= names
 
 
 def test_sdist_holds_the_package_and_its_tests(distributions):
     with tarfile.open(distributions[1]) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
-    assert sources() <= names
+    assert sources() | {f"opencl/{name}" for name in opencl_kernels()} <= names
     assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "tests/conftest.py"} <= names
     assert not [name for name in names if name.endswith((".nbi", ".nbc", ".pyc"))]
 
@@ -78,5 +94,6 @@ def test_wheel_works_without_extras(distributions, tmp_path):
     installed = run("-m", "pip", "list")
     assert not [name for name in ("matplotlib", "cvxpy", "pyopencl", "rich") if f"{name} " in installed]
     run("-W", "error", "-c", TRIAL)
+    run("-W", "error", "-c", KERNELS_TRIAL)
     assert "numba on cpu" in run("-m", "sparsesolve", "doctor")
     shutil.rmtree(tmp_path / "venv")
