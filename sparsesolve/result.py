@@ -13,7 +13,14 @@ from .backends import Choice
 
 
 class Status(Enum):
-    """How a fit ended. The value says what it means and what to do."""
+    """How a fit ended. The value says what it means and what to do.
+
+    Examples
+    --------
+    >>> from sparsesolve import Status
+    >>> Status.TIME_LIMIT.help
+    'The time limit ran out first; the best iterate was kept: raise max_time, or loosen tol.'
+    """
 
     CONVERGED = "The certificate holds at the tolerance asked for."
     MAX_ITER = "The iteration budget ran out first: raise max_iter, loosen tol, or let solver='auto' choose."
@@ -74,6 +81,16 @@ class Result:
         Seconds before the first iterate, and after it.
     backend : Choice
         Where the kernels ran, and why there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsesolve import lstsq
+    >>> result = lstsq(np.vander(np.linspace(0, 1, 50), 3), np.linspace(0, 1, 50) ** 2)
+    >>> result.status.name, result.certificate["backward_error"] < 1e-15
+    ('CONVERGED', True)
+    >>> result.solution.coef.round(12) + 0.0
+    array([1., 0., 0.])
     """
 
     solution: Any

@@ -128,7 +128,11 @@ def test_tour(form, capsys, tmp_path):
     ours, peers = map(float, re.search(r"has a true gap of (\S+), ours\s+(\S+);", printed).groups())
     assert max(abs(ours), abs(peers)) <= 1e-8
     named = [Path(line.strip()) for line in printed.splitlines() if line.strip().endswith(".png")]
-    assert sorted(named) == sorted(out.iterdir())
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert sorted([*named, out / "index.html"]) == sorted(out.iterdir())
+    assert page.count('src="data:image/png;base64,') == len(named)
+    assert not re.search(r'(src|href)="(?!data:|#)', page), "the page must not need any other file"
+    assert all(f'<td class="number">{ratio}x</td>' in page for ratio in re.findall(r" ([0-9.]+)x ", printed))
     assert len(named) == 10
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in named)
 

@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run every row, then print the table and the names of the pictures."""
     from ..backends.threads import num_threads
+    from .page import write_page
     from .rows import ROWS, Stage
 
     started = time.perf_counter()
@@ -30,7 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     rows = []
     with progress_bar(len(ROWS)) as report:
         stage = Stage(arguments.out, report, arguments.quick)
-        for make_row in ROWS:
+        for number, make_row in enumerate(ROWS):
+            stage.row = number
             rows.append(make_row(stage))
             report("done", done=1)
     cells = [
@@ -51,6 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
     for note in stage.notes:
         print(note)
     print(f"Threads: {num_threads()}. Whole tour: {format_seconds(time.perf_counter() - started)}.")
+    page = arguments.out / "index.html"
+    write_page(page, rows, stage, num_threads(), time.perf_counter() - started)
+    print(f"All of it on one page: {page}")
     print("Pictures:")
     for path in stage.pictures:
         print(f"  {path}")

@@ -10,7 +10,15 @@ from ..validation import check_count, check_real
 
 @dataclass(frozen=True)
 class CalibratedSize:
-    """A sketch size that meets the l_inf guarantee at accuracy `eps` with probability 1 - `delta`."""
+    """A sketch size that meets the l_inf guarantee at accuracy `eps` with probability 1 - `delta`.
+
+    Parameters
+    ----------
+    eps : float
+        Accuracy, relative to the bound of the guarantee.
+    delta : float
+        Probability of a failure.
+    """
 
     eps: float
     delta: float

@@ -46,7 +46,7 @@ def colour_transfer(stage: Stage) -> TourRow:
     model = SinkhornNewtonSparse(reg=_REG, tol=_TOLERANCE)
     stage.report("compiling the kernels of transport")
     seconds = timed(partial(_plan, clone(model), X, Y))[1]
-    stage.notes.append(f"Compiling or loading the kernels of transport took {seconds:.2g} s before.")
+    stage.note(f"Compiling or loading the kernels of transport took {seconds:.2g} s before.")
     stage.report("fitting, and waiting for plain Sinkhorn")
     with threadpool_limits(1):  # products of these sizes are faster with one thread, for everybody
         calls: list[Callable[[], Any]] = [partial(_plan, model, X, Y), partial(_plain_sinkhorn, X, Y)]
@@ -59,7 +59,7 @@ def colour_transfer(stage: Stage) -> TourRow:
     _draw_pictures(stage, [pictures[0], pictures[1], moved])
     _draw_colours(stage, model, X, Y)
     reached = reference.error <= _TOLERANCE
-    stage.notes.append(
+    stage.note(
         f"Plain Sinkhorn did {reference.n_sweeps} sweeps to an error of {reference.error:.0e}; ours stopped at "
         f"{model.marginal_error_:.0e}. Each had one thread."
     )
@@ -104,7 +104,11 @@ def _draw_pictures(stage: Stage, pictures: list[np.ndarray]) -> None:
         ax.imshow(picture.clip(0, 1))
         ax.set_title(title)
         ax.set_axis_off()
-    stage.save(figure, "colour-transfer.png")
+    stage.save(
+        figure,
+        "colour-transfer.png",
+        "A photograph in the colours of another one: every pixel goes to the mean of where the plan sends its colour.",
+    )
 
 
 def _draw_colours(stage: Stage, model: SinkhornNewtonSparse, X: np.ndarray, Y: np.ndarray) -> None:
@@ -121,4 +125,4 @@ def _draw_colours(stage: Stage, model: SinkhornNewtonSparse, X: np.ndarray, Y: n
     steps = moved[some] - X[some]
     axes[0].quiver(*X[some, :2].T, *steps[:, :2].T, angles="xy", scale_units="xy", scale=1, width=0.004)
     axes[0].set_ylabel("green")
-    stage.save(figure, "colour-clouds.png")
+    stage.save(figure, "colour-clouds.png", "Colours in red and green, and where some of them go.")

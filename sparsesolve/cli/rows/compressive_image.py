@@ -27,9 +27,7 @@ def compressive_image(stage: Stage) -> TourRow:
     model = KroneckerSBL("mm", max_iter=_MAX_ITER, random_state=0)
     stage.report("compiling the kernels of sparse Bayesian learning")
     seconds = timed(partial(model.fit, data.factors, data.y))[1]
-    stage.notes.append(
-        f"Compiling or loading the kernels of sparse Bayesian learning took {seconds:.2g} s before."
-    )
+    stage.note(f"Compiling or loading the kernels of sparse Bayesian learning took {seconds:.2g} s before.")
     stage.report("learning, and waiting for scikit-learn's ARD")
     theirs = ARDRegression(fit_intercept=False)
     (_, seconds), (_, their_seconds) = timed_in_turn(
@@ -64,4 +62,8 @@ def _draw(stage: Stage, data, model) -> None:
     display.plot(axes)
     axes[0].set_title("shortest solution")
     axes[1].set_title("sparse Bayesian learning")
-    stage.save(figure, "photograph-measured.png")
+    stage.save(
+        figure,
+        "photograph-measured.png",
+        "A photograph from fewer measurements than pixels: the shortest solution beside the sparse one.",
+    )

@@ -27,7 +27,7 @@ def diabetes_graph(stage: Stage) -> TourRow:
     model = CoLiDE(tiers=[0, 0, *[1] * 8, 2])
     stage.report("compiling the kernels of the order search")
     seconds = timed(partial(model.fit, X))[1]
-    stage.notes.append(f"Compiling or loading the kernels of the order search took {seconds:.2g} s before.")
+    stage.note(f"Compiling or loading the kernels of the order search took {seconds:.2g} s before.")
     stage.report("searching for orders, and waiting for the graphical lasso")
     skeleton = GraphicalLasso(alpha=0.1)
     (_, seconds), (_, their_seconds) = timed_in_turn(
@@ -62,4 +62,8 @@ def _draw(stage: Stage, model, again, names) -> None:
         adjacency=model.adjacency_, cpdag=model.cpdag_, confidence=again.edge_probability, names=names
     )
     display.plot(figure.subplots())
-    stage.save(figure, "diabetes-graph.png")
+    stage.save(
+        figure,
+        "diabetes-graph.png",
+        "Which measurement acts on which among diabetes patients, by the fitted graph, beside the graphical lasso.",
+    )

@@ -77,9 +77,7 @@ def digits(stage: Stage) -> TourRow:
     fit = partial(model.fit, problem.X, problem.signs)
     stage.report("compiling the kernels of logistic regression")
     seconds = timed(fit)[1]
-    stage.notes.append(
-        f"Compiling or loading the kernels of logistic regression took {seconds:.2g} s before."
-    )
+    stage.note(f"Compiling or loading the kernels of logistic regression took {seconds:.2g} s before.")
     proof = BCDClassifier(alpha=_ALPHA, tol=1e-12).fit(problem.X, problem.signs)
     bound = problem.lower_bound(proof.result_.solution.dual_point)
 
@@ -103,7 +101,7 @@ def digits(stage: Stage) -> TourRow:
     stage.report("drawing the weights")
     _draw_weights(stage, model, problem)
     _draw_convergence(stage, proof, peers)
-    stage.notes.append(
+    stage.note(
         f"The digits: scikit-learn's {name} at tol={tolerance:.0e} has a true gap of {true_gap(peer):.1e}, ours "
         f"{true_gap(model):.1e}; gaps are recomputed from one dual point. Each had one thread."
     )
@@ -193,7 +191,11 @@ def _draw_weights(stage: Stage, model: BCDClassifier, problem: _Problem) -> None
     axes[2].scatter(column, row, marker="x", color="0.6", s=20)
     for ax in axes:
         ax.set_axis_off()
-    stage.save(figure, "digits-weights.png")
+    stage.save(
+        figure,
+        "digits-weights.png",
+        "Which pixels tell odd digits from even ones; crosses mark pixels whose weight is exactly zero.",
+    )
 
 
 def _draw_convergence(stage: Stage, model: BCDClassifier, peers: dict[str, _Peer]) -> None:
@@ -210,4 +212,8 @@ def _draw_convergence(stage: Stage, model: BCDClassifier, peers: dict[str, _Peer
     ax.axhline(_TARGET, color="black", linewidth=0.8, linestyle="--", label="target of all")
     ax.set(ylabel="relative duality gap", title="even against odd digits")
     ax.legend()
-    stage.save(figure, "digits-convergence.png")
+    stage.save(
+        figure,
+        "digits-convergence.png",
+        "The duality gap over time, recomputed for all from the same dual point.",
+    )

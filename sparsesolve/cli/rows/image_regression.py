@@ -79,9 +79,7 @@ def _race(stage: Stage) -> _Race:
         stage.report(f"compiling the kernels of solver={name!r}")
         small = clone(model).set_params(sketch_size="auto")
         seconds = timed(partial(small.fit, X[few], y[few]))[1]
-        stage.notes.append(
-            f"Compiling or loading the kernels of solver={name!r} took {seconds:.2g} s before."
-        )
+        stage.note(f"Compiling or loading the kernels of solver={name!r} took {seconds:.2g} s before.")
     stage.report(f"fitting, and waiting for {_REFERENCE}")
     calls = [*(partial(model.fit, X, y) for model in models.values()), partial(np.linalg.lstsq, with_ones, y)]
     *fits, (answer, reference_seconds) = timed_in_turn(calls, rounds=1 if stage.quick else 3)
@@ -117,7 +115,9 @@ def _draw_prediction(stage: Stage, predicted: np.ndarray, original: np.ndarray) 
     figure.colorbar(shown, ax=axes[2], shrink=0.8)
     for ax in axes:
         ax.set_axis_off()
-    stage.save(figure, "image-prediction.png")
+    stage.save(
+        figure, "image-prediction.png", "The photograph, and what its neighbours predict of each pixel."
+    )
 
 
 def _draw_filter(stage: Stage, model, reference: np.ndarray) -> None:
@@ -136,7 +136,9 @@ def _draw_filter(stage: Stage, model, reference: np.ndarray) -> None:
         ax.set_axis_off()
     figure.colorbar(filter_shown, ax=axes[0], shrink=0.8)
     figure.colorbar(bound_shown, ax=axes[1], shrink=0.8)
-    stage.save(figure, "image-filter.png")
+    stage.save(
+        figure, "image-filter.png", "The weights of the neighbours, and how sure the sketch is of each."
+    )
 
     figure = Figure(figsize=(12, 4.5), layout="constrained")
     display = CoefficientDisplay.from_estimator(
@@ -144,7 +146,11 @@ def _draw_filter(stage: Stage, model, reference: np.ndarray) -> None:
     )
     display.ax_.set_title(f"the same weights with simultaneous 95 % error bars, and those of {_REFERENCE}")
     display.ax_.legend()
-    stage.save(figure, "image-coefficients.png")
+    stage.save(
+        figure,
+        "image-coefficients.png",
+        "Weights from one sketched pass with their simultaneous error bars, and the exact ones.",
+    )
 
 
 def _as_windows(values: np.ndarray) -> np.ndarray:

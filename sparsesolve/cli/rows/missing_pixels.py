@@ -28,7 +28,7 @@ def missing_pixels(stage: Stage) -> TourRow:
     model = MatrixCompletion(_RANK, alpha=_ALPHA, bias=True, tol=_TOL, random_state=0)
     stage.report("compiling the kernels of completion")
     seconds = timed(partial(model.fit, holes.X))[1]
-    stage.notes.append(f"Compiling or loading the kernels of completion took {seconds:.2g} s before.")
+    stage.note(f"Compiling or loading the kernels of completion took {seconds:.2g} s before.")
     stage.report("completing, and waiting for the nearest neighbours")
     neighbours = KNNImputer(n_neighbors=_NEIGHBOURS)
     (filled, seconds), (theirs, their_seconds) = timed_in_turn(
@@ -58,4 +58,4 @@ def _draw(stage: Stage, holes, filled: np.ndarray) -> None:
         ax.imshow(np.clip(view.reshape(holes.shape), 0.0, 1.0))
         ax.set_title(title)
         ax.set_axis_off()
-    stage.save(figure, "photograph-completed.png")
+    stage.save(figure, "photograph-completed.png", "The photograph with gaps, and completed.")

@@ -59,17 +59,20 @@ class Stage:
         Shows a line of progress.
     quick : bool
         Whether to take smaller problems.
-    pictures : list of Path
-        Those written so far.
-    notes : list of str
-        Remarks to print under the table.
+    row : int
+        Number of the row at work.
+    placed_pictures : list of tuple
+        File, caption and row of each picture written so far.
+    placed_notes : list of tuple
+        Text and row of each remark to print under the table.
     """
 
     out: Path
     report: Callable[[str], None]
     quick: bool = False
-    pictures: list[Path] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    row: int = 0
+    placed_pictures: list[tuple[Path, str, int]] = field(default_factory=list)
+    placed_notes: list[tuple[str, int]] = field(default_factory=list)
     _shared: dict[str, Any] = field(default_factory=dict)
 
     def shared(self, name: str, make: Callable[[], T]) -> T:
@@ -78,11 +81,25 @@ class Stage:
             self._shared[name] = make()
         return self._shared[name]
 
-    def save(self, figure, name: str) -> None:
-        """Write a picture into the folder, and remember its name."""
+    @property
+    def pictures(self) -> list[Path]:
+        """Files of the pictures written so far."""
+        return [path for path, _, _ in self.placed_pictures]
+
+    @property
+    def notes(self) -> list[str]:
+        """Remarks so far."""
+        return [text for text, _ in self.placed_notes]
+
+    def note(self, text: str) -> None:
+        """Remark something."""
+        self.placed_notes.append((text, self.row))
+
+    def save(self, figure, name: str, caption: str) -> None:
+        """Write a picture into the folder, and remember what it shows."""
         path = self.out / name
         figure.savefig(path, dpi=120)
-        self.pictures.append(path)
+        self.placed_pictures.append((path, caption, self.row))
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float]:
