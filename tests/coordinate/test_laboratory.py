@@ -582,3 +582,28 @@ def test_variable_blocks_identify_the_support_and_finish(selection, update):
     assert result.solution.support_identified_at <= 10
     assert result.n_iter <= result.solution.support_identified_at + 2
     assert result.solution.active_set_bound >= result.solution.support_identified_at
+
+
+def test_a_rule_of_ones_own_sees_the_state_and_is_checked():
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((40, 12))
+    problem = LeastSquares(A, A[:, 2] - A[:, 7], L1(1.0))
+    seen = []
+
+    def largest(x, gradient, curvature, block_size):
+        assert np.allclose(gradient, A.T @ (A @ x - (A[:, 2] - A[:, 7])))
+        assert np.all(curvature > 0)
+        x[:] = np.nan  # a copy: the solver's own state stays
+        seen.append(block_size)
+        return np.argsort(-np.abs(gradient))[:block_size]
+
+    own = block_coordinate_descent(problem, selection=largest, block_size=3, max_iter=2000)
+    assert own.status.name == "CONVERGED"
+    assert set(seen) == {3}
+    built_in = block_coordinate_descent(problem, block_size=3)
+    assert np.allclose(own.solution.coef, built_in.solution.coef, atol=1e-6)
+    for wrong in ([], [12], [-1], [0.5]):
+        with pytest.raises(ValueError, match="whole numbers from 0 to 11"):
+            block_coordinate_descent(problem, selection=lambda *state, wrong=wrong: wrong)
+    with pytest.raises(ValueError, match="partition='variable'"):
+        block_coordinate_descent(problem, selection=largest, partition="order")

@@ -23,7 +23,8 @@ def check_choices(
 ) -> None:
     """Raise a ValueError that says what is possible, unless the choices go together on this problem."""
     check_choice("partition", partition, PARTITIONS)
-    check_choice("selection", selection, SELECTIONS)
+    if not callable(selection):
+        check_choice("selection", selection, SELECTIONS)
     check_choice("update", update, UPDATES)
     check_choice("nonsmooth_score", nonsmooth_score, NONSMOOTH_SCORES)
     check_choice("gsq_method", gsq_method, GSQ_METHODS)
@@ -68,6 +69,8 @@ def selection_refusal(
     """Why a selection cannot be used with a partition, or None."""
     smooth = isinstance(problem.penalty, Zero)
     variable = partition == "variable"
+    if callable(name):
+        return None if variable else "a rule of your own needs partition='variable'"
     if name == "gsl" and problem.lipschitz() is None:
         return "it needs a bound of the Hessian, and this loss has none"
     if name == "gsq" and gsq_method == "iht" and variable and not smooth:

@@ -84,11 +84,12 @@ def block_coordinate_descent(
         "variable" lets every step take any coordinates. The others fix blocks before the start: consecutive
         coordinates, as they come, sorted by their Lipschitz constants, or with large and small ones in turn; for
         graphs blocks without couplings inside, or blocks that are forests. Or the blocks themselves, as arrays.
-    selection : str, default="gsq"
+    selection : str or callable, default="gsq"
         "random", "cyclic", "lipschitz" (at random, in proportion to the Lipschitz constants); "gs" the largest
         gradient; "gsl", "gsd", "gsq" the largest guaranteed decrease with one curvature for each block, one for each
         coordinate, or the block's matrix; "gsc" that of a cubic model; "mi" the largest decrease that any step can
-        bring; "greedy-tree" a large forest.
+        bring; "greedy-tree" a large forest. Or a rule of your own, ``rule(x, gradient, curvature, block_size)``, that
+        returns the coordinates to change.
     update : str, default="matrix"
         "lipschitz" a gradient step; "lipschitz-search" the same with estimated curvature; "matrix" the minimiser of the
         model with a bounding matrix; "newton" with the Hessian, and a line search; "cubic" with a cube instead;
@@ -167,7 +168,7 @@ class Rules(NamedTuple):
     """The choices that make a method; see `block_coordinate_descent`."""
 
     partition: Any = "variable"
-    selection: str = "gsq"
+    selection: Any = "gsq"
     update: str = "matrix"
     block_size: int = 10
     nonsmooth_score: str = "q"

@@ -29,7 +29,9 @@ Rule = Callable[[Any], Chosen]
 
 
 def make_rule(name: str, setting: Setting, nonsmooth_score: str, gsq_method: str, gsq_rounds: int) -> Rule:
-    """The rule of a name; the choices are checked already."""
+    """The rule of a name, or of a user's function; the choices are checked already."""
+    if callable(name):
+        return _own(name, setting)
     if setting.blocks is not None:
         return _fixed_rule(name, setting, nonsmooth_score)
     if name == "gsq":
@@ -38,6 +40,30 @@ def make_rule(name: str, setting: Setting, nonsmooth_score: str, gsq_method: str
         return _greedy_tree(setting)
     made: Rule = _VARIABLE[name](setting, nonsmooth_score)
     return made
+
+
+def _own(function, setting):
+    """A rule made of ``function(x, gradient, curvature, block_size)``, which returns coordinates."""
+    problem = setting.problem
+
+    def rule(state):
+        chosen = function(
+            state.x.copy(), problem.gradient(state).copy(), setting.curvatures(state), setting.block_size
+        )
+        block = np.unique(np.asarray(chosen))
+        if (
+            block.dtype.kind not in "iu"
+            or not block.size
+            or block[0] < 0
+            or block[-1] >= problem.n_coordinates
+        ):
+            raise ValueError(
+                f"selection returned {chosen!r}: it must return at least one coordinate, whole numbers from 0 to "
+                f"{problem.n_coordinates - 1}."
+            )
+        return Chosen(setting.units.coordinates(setting.units.units_of(block)), None)  # groups stay whole
+
+    return rule
 
 
 # ---- variable blocks -------------------------------------------------------------------------------------------------
