@@ -12,7 +12,7 @@ help:
 	@echo "make test        run the tests, quick form; TEST='--full' for the full form, or any options of pytest"
 	@echo "make lint        ruff, mypy"
 	@echo "make docs        build the documentation into docs/_build/html"
-	@echo "make bench       run the benchmarks against other packages"
+	@echo "make bench       run the benchmarks against other packages, write docs/benchmarks.md; BENCH='--quick --only completion'"
 	@echo "make crosscheck  compare with cvxpy on small problems"
 	@echo "make package     build wheel and sdist, install the wheel into an empty environment, and try it"
 	@echo "make clean       remove the environments and everything that was built"
@@ -40,7 +40,7 @@ package: $(VENV)/.with-test
 
 # The packages that the benchmarks compare with live apart: some of them ask for old versions of numpy.
 bench: .venv-bench/.with-bench
-	@set -e; for script in $(filter-out benchmarks/common.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; .venv-bench/bin/python $$script $(BENCH); done
+	.venv-bench/bin/python benchmarks/page.py $(BENCH)
 
 clean:
 	rm -rf .venv .venv-bench build dist docs/_build docs/gallery docs/generated docs/sg_execution_times.rst tour

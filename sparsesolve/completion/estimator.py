@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..callbacks import CallbackSupport, managed
@@ -19,7 +19,7 @@ from .solver import solve
 _STEERING = ("random_state", "callback", "verbose")
 
 
-class MatrixCompletion(CallbackSupport, TransformerMixin, BaseEstimator):
+class MatrixCompletion(CallbackSupport, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     r"""Completes a matrix of low rank by robust alternating minimization, with a certificate.
 
     Minimises :math:`\sum_{(i,j) \in \Omega} w_{ij} (\mu + r_i + c_j + a_i'b_j - M_{ij})^2 + \alpha (\sum_i d_i |a_i|^2

@@ -205,6 +205,25 @@ class SinkhornNewtonSparse(CallbackSupport, TransformerMixin, BaseEstimator):
             cost_of("X", self._cost_to_targets(X)), self.potentials_[1], self.reg, self._map_to
         )
 
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns that `transform` returns: the coordinates of the targets.
+
+        Parameters
+        ----------
+        input_features : array of str, optional
+            Names of the sources' coordinates, if they were not seen in fit.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self)
+        names = getattr(self, "feature_names_in_", input_features)
+        count = self.n_features_in_ if self._map_to is None else self._map_to.shape[1]
+        if names is None or len(names) != count or self.metric == "precomputed":
+            names = [f"x{column}" for column in range(count)]
+        return np.asarray(names, dtype=object)
+
     def predict(self, X):
         """The same as `transform`."""
         return self.transform(X)
