@@ -19,7 +19,9 @@ _HOMES = {
     "CoLiDE": "dag",
     "GraphLabelPropagation": "coordinate",
     "KroneckerSBL": "kronecker",
+    "LpRegression": "regression",
     "MatrixCompletion": "completion",
+    "QuantileRegression": "regression",
     "Result": "result",
     "SinkhornNewtonSparse": "transport",
     "SketchedLinearRegression": "regression",
@@ -29,7 +31,9 @@ _HOMES = {
     "entropic_transport": "transport",
     "estimate_dag": "dag",
     "kronecker_sbl": "kronecker",
+    "lp_regression": "regression",
     "lstsq": "regression",
+    "quantile_regression": "regression",
 }
 #: Public modules.
 _ROOMS = (

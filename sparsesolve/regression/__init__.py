@@ -1,5 +1,6 @@
 """System 1: least squares by dense sketches, with an l_inf guarantee and a certified backward error."""
 
+from .lp import LpSolution, lp_regression, quantile_regression
 from .ridge import ridge_path
 from .sketch_size import CalibratedSize, from_eps
 from .solution import LeastSquaresSolution
@@ -8,9 +9,14 @@ from .solver import lstsq
 __all__ = [
     "CalibratedSize",
     "LeastSquaresSolution",
+    "LpRegression",
+    "LpSolution",
+    "QuantileRegression",
     "SketchedLinearRegression",
     "from_eps",
+    "lp_regression",
     "lstsq",
+    "quantile_regression",
     "ridge_path",
 ]
 
@@ -21,4 +27,8 @@ def __getattr__(name: str):
         from .estimator import SketchedLinearRegression
 
         return SketchedLinearRegression
+    if name in ("LpRegression", "QuantileRegression"):
+        from .lp import estimator
+
+        return getattr(estimator, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -27,7 +27,9 @@ FITS = {
         CHAIN, [0, -1, -1, -1, -1, -1, -1, 1]
     ),
     "KroneckerSBL": lambda kind: kind(method="mm").fit(X, Y),
+    "LpRegression": lambda kind: kind(1).fit(X, Y),
     "MatrixCompletion": lambda kind: kind(rank=1, alpha=0.1).fit(GAPS),
+    "QuantileRegression": lambda kind: kind(0.8).fit(X, Y),
     "SinkhornNewtonSparse": lambda kind: kind(reg=0.1).fit(X, X[:40]),
     "SketchedLinearRegression": lambda kind: kind(random_state=0).fit(X, Y),
 }
