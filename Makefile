@@ -21,7 +21,7 @@ tour: $(VENV)/.with-plot
 	$(BIN)/python -m sparsesolve tour $(TOUR)
 
 test: $(VENV)/.with-test
-	$(BIN)/python -m pytest --cov=sparsesolve $(TEST)
+	$(BIN)/python -m pytest --cov=sparsesolve --numprocesses=auto --dist=loadfile $(TEST)
 
 lint: $(VENV)/.with-lint
 	$(BIN)/python -m ruff check

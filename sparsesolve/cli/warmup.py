@@ -65,6 +65,7 @@ def _steps() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "matrix completion", _completion
     yield "Kronecker sparse Bayesian learning", _kronecker
     yield "directed acyclic graphs", _dags
+    yield "sparse projections", _projections
     for sparse in (False, True):
         for loss in ("squared", "poisson"):
             yield (
@@ -248,6 +249,7 @@ def _kronecker() -> None:
 def _dags() -> None:
     """Both kinds of noise, few rows and many, with and without constraints, lassos, the path; classes of graphs."""
     from ..dag import CoLiDE
+    from ..dag.thresholding import threshold_weights
     from ..datasets import make_linear_sem
     from ..metrics import structural_intervention_distance
 
@@ -261,6 +263,16 @@ def _dags() -> None:
                 CoLiDE(noise, method="central-path", max_iter=20).fit(data.X)
                 model.bootstrap(data.X, 2)
         structural_intervention_distance(data.adjacency, model.adjacency_)
+        threshold_weights([[0, 0.9, 0.1], [0.4, 0, -0.6], [0, 0, 0]])  # a cycle, which a fit may not meet
+
+
+def _projections() -> None:
+    """Projections of features and of graphs, in both types."""
+    from ..projection import FastRP, SparseProjection
+
+    for dtype in (np.float32, np.float64):
+        SparseProjection(5, random_state=0).fit_transform(np.ones((40, 100), dtype=dtype))
+        FastRP(8, dtype=np.dtype(dtype).name, random_state=0).fit(np.ones((20, 20)))
 
 
 def _graphs() -> None:

@@ -23,6 +23,7 @@ FITS = {
     "BCDRegressor": lambda kind: kind(alpha=0.1).fit(X, Y),
     "BCDRegressorCV": lambda kind: kind(cv=3, n_alphas=3).fit(X, Y),
     "CoLiDE": lambda kind: kind(n_starts=1).fit(X),
+    "FastRP": lambda kind: kind(4, random_state=0).fit(CHAIN),
     "GraphLabelPropagation": lambda kind: kind(metric="precomputed").fit(
         CHAIN, [0, -1, -1, -1, -1, -1, -1, 1]
     ),
@@ -32,6 +33,7 @@ FITS = {
     "QuantileRegression": lambda kind: kind(0.8).fit(X, Y),
     "SinkhornNewtonSparse": lambda kind: kind(reg=0.1).fit(X, X[:40]),
     "SketchedLinearRegression": lambda kind: kind(random_state=0).fit(X, Y),
+    "SparseProjection": lambda kind: kind(3, random_state=0).fit(X),
 }
 # Described for other data than those above.
 SOMETIMES = {"feature_names_in_", "values_"}

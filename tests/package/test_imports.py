@@ -21,6 +21,7 @@ LAYERS = [
         "coordinate",
         "dag",
         "kronecker",
+        "projection",
         "regression",
         "transport",
     },  # the systems; none imports another
@@ -32,7 +33,7 @@ LAYERS = [
     {"exceptions"},
     {"__init__"},  # the version
 ]
-SYSTEMS = {"regression", "transport", "coordinate", "completion", "kronecker", "dag"}
+SYSTEMS = {"regression", "transport", "coordinate", "completion", "kronecker", "dag", "projection"}
 
 # Packages that only some files may import.
 KEPT_APART = {
