@@ -24,6 +24,7 @@ _HOMES = {
     "MatrixCompletion": "completion",
     "QuantileRegression": "regression",
     "Result": "result",
+    "SampledLeastSquares": "regression",
     "SinkhornNewtonSparse": "transport",
     "SketchedLinearRegression": "regression",
     "SparseProjection": "projection",

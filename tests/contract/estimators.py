@@ -8,7 +8,7 @@ import numpy as np
 
 from sparsesolve.reference import naive
 from sparsesolve.reference import regression as twins
-from sparsesolve.regression import SketchedLinearRegression
+from sparsesolve.regression import SampledLeastSquares, SketchedLinearRegression
 
 EPS = np.finfo(np.float64).eps
 
@@ -118,5 +118,9 @@ CHECKED = [
     *(
         SketchedLinearRegression(solver=solver)
         for solver in ("gram", "cqrrt", "spir", "fossils", "sketch-and-solve", "direct")
+    ),
+    *(
+        SampledLeastSquares(method=method, random_state=0)
+        for method in ("determinantal", "leveraged-volume", "volume", "leverage")
     ),
 ]

@@ -31,9 +31,10 @@ FITS = {
     "LpRegression": lambda kind: kind(1).fit(X, Y),
     "MatrixCompletion": lambda kind: kind(rank=1, alpha=0.1).fit(GAPS),
     "QuantileRegression": lambda kind: kind(0.8).fit(X, Y),
+    "SampledLeastSquares": lambda kind: kind(random_state=0).fit(X, Y),
     "SinkhornNewtonSparse": lambda kind: kind(reg=0.1).fit(X, X[:40]),
     "SketchedLinearRegression": lambda kind: kind(random_state=0).fit(X, Y),
-    "SparseProjection": lambda kind: kind(3, random_state=0).fit(X),
+    "SparseProjection": lambda kind: kind(3, compute_inverse_components=True, random_state=0).fit(X),
 }
 # Described for other data than those above.
 SOMETIMES = {"feature_names_in_", "values_"}

@@ -11,6 +11,7 @@ OBLIVIOUS = {
     "rademacher": sketch.Rademacher,
     "countsketch": sketch.CountSketch,
     "sparse-sign": sketch.SparseSign,
+    "multisketch": sketch.Multisketch,
 }
 
 
