@@ -54,6 +54,7 @@ _ROOMS = (
     "reference",
     "regression",
     "sketch",
+    "streams",
     "transport",
 )
 

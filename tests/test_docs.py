@@ -29,7 +29,9 @@ _COPIED = [_ROOT / "README.md", _ROOT / "docs" / "index.md", _ROOT / "docs" / "g
 
 def blocks(page: Path) -> list[str]:
     """The Python code of a page."""
-    return re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return re.findall(
+        r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
 
 
 @pytest.mark.parametrize("page", _COPIED, ids=lambda page: page.stem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from functools import lru_cache
 from pathlib import Path
 
 logger = logging.getLogger("sparsesolve")
@@ -22,9 +23,13 @@ KERNELS = {
 
 def crossover_file() -> Path:
     """The file of the measured crossovers; the variable SPARSESOLVE_CROSSOVERS names another one."""
+    return Path(_place())
+
+
+def _place() -> str:
     named = os.environ.get("SPARSESOLVE_CROSSOVERS")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(named) if named else base / "sparsesolve" / "crossovers.json"
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return named or os.path.join(base, "sparsesolve", "crossovers.json")
 
 
 def read_crossovers() -> dict[str, dict[str, float]]:
@@ -32,12 +37,21 @@ def read_crossovers() -> dict[str, dict[str, float]]:
 
     A kernel that is missing there never won.
     """
+    place = _place()
     try:
-        return json.loads(crossover_file().read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        written = os.stat(place).st_mtime_ns
+    except OSError:
         return {}
+    return _parsed(place, written)
+
+
+@lru_cache(maxsize=1)
+def _parsed(place: str, written: int) -> dict[str, dict[str, float]]:
+    """The table as it was at that time: every fit asks, and the file hardly ever changes."""
+    try:
+        return json.loads(Path(place).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        logger.warning("%s cannot be read (%s): measure anew by doctor --calibrate", crossover_file(), error)
+        logger.warning("%s cannot be read (%s): measure anew by doctor --calibrate", place, error)
         return {}
 
 

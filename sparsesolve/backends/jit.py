@@ -6,7 +6,8 @@ thread layers are not used: one of them ends the process when two threads call i
 
 import logging
 
-from numba import njit
+from numba import config, njit
+from numba.extending import intrinsic
 
 logger = logging.getLogger("sparsesolve")
 
@@ -39,3 +40,12 @@ finite_kernel = _compiled(fastmath={"reassoc", "contract", "nnan", "nsz", "arcp"
 
 #: For a few lines used inside the loops of other kernels.
 inlined = _compiled(fastmath={"contract"}, inline="always")
+
+
+def generated(reference):
+    """Return a decorator for a function that writes LLVM code, as of `numba.extending.intrinsic`.
+
+    The `reference` says the same in numpy; it is what runs where numba's compiler is switched off
+    (NUMBA_DISABLE_JIT=1).
+    """
+    return lambda typed: reference if config.DISABLE_JIT else intrinsic(typed)

@@ -294,8 +294,16 @@ class Runtime:
 
         def start(global_size, local_size, *arguments):
             made(self.queue, global_size, local_size, *[_raw(argument) for argument in arguments])
+            if self._pool is None:
+                # A CPU device reads the host's arrays in place, maybe after the caller has let go of them.
+                self._held.extend(argument for argument in arguments if isinstance(argument, DeviceArray))
 
         return start
+
+    @property
+    def _held(self) -> list[DeviceArray]:
+        """What the kernels that this thread has started may still use."""
+        return self._local.__dict__.setdefault("held", [])
 
     def _make_kernel(self, file, name, options):
         try:
@@ -388,6 +396,7 @@ class Runtime:
         """Wait until all that this thread has started is done."""
         with self._errors():
             self.queue.finish()
+        self._held.clear()
 
     def _errors(self):
         return _MemoryErrors(self)
@@ -451,7 +460,7 @@ class DeviceArray:
                 mapped.base.release(owner.queue)
             elif out.size:
                 cl.enqueue_copy(owner.queue, out, self.buffer, is_blocking=True)
-            owner.queue.finish()
+        owner.finish()
         return out
 
 

@@ -25,7 +25,12 @@ _VARIABLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing: the command has no options."""
+    """Add the command's options."""
+    parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="measure from which size on the OpenCL device wins, and keep that for backend='auto' (a minute)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,6 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     _section("processors and threads", _processors())
     _section("BLAS", _blas())
     _section("kernel cache", _cache())
+    _section("OpenCL devices", _devices())
+    if arguments.calibrate:
+        _section("measured now", _calibrate())
     _section("backends", _backends())
     return 0
 
@@ -109,11 +117,53 @@ def _access(folder: Path) -> str:
         return "NOT WRITABLE"
 
 
+def _devices() -> list[tuple[str, str]]:
+    from ..backends import opencl
+    from ..exceptions import BackendError
+
+    try:
+        found = opencl.devices()
+    except BackendError as error:
+        return [("none", str(error))]
+    return [(str(device.index), f"{device}: {_facts(device)}; {_self_test(device)}") for device in found] or [
+        ("none", "no OpenCL platform; pip install 'sparsesolve[opencl]' brings one for the CPU")
+    ]
+
+
+def _facts(device) -> str:
+    precision = "float64" if device.has_float64 else "NO float64"
+    return f"{device.kind}, {device.global_bytes / 2**30:.1f} GiB, {precision}, {device.compute_units} units"
+
+
+def _self_test(device) -> str:
+    from ..backends import opencl
+    from ..exceptions import BackendError
+
+    try:
+        opencl.runtime(device)
+    except BackendError as error:
+        return f"REFUSED: {error}"
+    return "self test passed"
+
+
+def _calibrate() -> list[tuple[str, str]]:
+    from ..exceptions import BackendError
+    from .calibrate import measure_crossovers
+
+    try:
+        return measure_crossovers()
+    except BackendError as error:
+        return [("none", str(error))]
+
+
 def _backends() -> list[tuple[str, str]]:
     from ..backends import select
+    from ..backends.crossovers import KERNELS, read_crossovers
 
-    choice = select("auto")
-    return [
-        ("devices", "cpu"),
-        ("auto chooses", f"{choice.name} on {choice.device} in {choice.dtype}: {choice.reason}"),
-    ]
+    choice = select("auto", "dense-sketch", float("inf"))
+    pairs = [("auto chooses, for a large sketch", f"{choice.name} on {choice.device} in {choice.dtype}: {choice.reason}")]
+    for device, table in read_crossovers().items():
+        for kernel, unit in KERNELS.items():
+            least = table.get(kernel)
+            pairs.append((kernel, f"{device}: " + (f"from {least:.1e} {unit}" if least else "never")))
+    return pairs

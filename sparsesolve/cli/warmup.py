@@ -55,6 +55,8 @@ def _steps() -> Iterator[tuple[str, Callable[[], object]]]:
     for kind, A in _matrices().items():
         for name in SKETCHES:
             yield f"sketch {name}, {kind}", partial(_use, from_name(name, 64, 0), A)
+        for name in ("srht", "padded-srht", "gaussian", "rademacher"):
+            yield f"sketch {name} in float32, {kind}", partial(_use_float32, from_name(name, 64, 0), A)
         for solver in SOLVERS:
             yield f"solver {solver}, {kind}", partial(_fit, A, solver)
     for solver in TRANSPORT_SOLVERS:
@@ -66,6 +68,7 @@ def _steps() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "Kronecker sparse Bayesian learning", _kronecker
     yield "directed acyclic graphs", _dags
     yield "sparse projections", _projections
+    yield "volume sampling", _volumes
     for sparse in (False, True):
         for loss in ("squared", "poisson"):
             yield (
@@ -95,6 +98,10 @@ def _use(distribution, A) -> None:
     sample = distribution.sample(A)
     sample.adjoint(sample.apply(A))
     sample.to_array()
+
+
+def _use_float32(distribution, A) -> None:
+    distribution.sample(A).apply(A, dtype=np.float32)
 
 
 def _fit(A, solver: str) -> None:
@@ -264,6 +271,15 @@ def _dags() -> None:
                 model.bootstrap(data.X, 2)
         structural_intervention_distance(data.adjacency, model.adjacency_)
         threshold_weights([[0, 0.9, 0.1], [0.4, 0, -0.6], [0, 0, 0]])  # a cycle, which a fit may not meet
+
+
+def _volumes() -> None:
+    """Rows drawn by their volume, in both ways."""
+    from ..sketch import VolumeSampling
+
+    A = np.random.default_rng(0).standard_normal((60, 3))
+    for method in ("chain", "reverse"):
+        VolumeSampling(8, method=method, random_state=0).sample(A)
 
 
 def _projections() -> None:

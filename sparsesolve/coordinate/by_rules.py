@@ -10,6 +10,7 @@ import scipy.sparse
 from ..driver import drive
 from ..prox import ElasticNet, GroupL2, NonNegative, Penalty
 from ..result import Status
+from .engines import InMemory
 from .laboratory.descent import Rules, prepare
 from .laboratory.linear import LinearProblem
 from .linear_models.parameters import check_groups, group_weights, penalty_shares, pose_fit
@@ -27,7 +28,7 @@ def rules_of(parameters) -> Rules | None:
     return Rules(**given) if given else None
 
 
-class RuleEngine:
+class RuleEngine(InMemory):
     """One number to predict from each sample: block coordinate descent by rules."""
 
     def __init__(self, X, y, loss: Loss, parameters, sample_weight, rules: Rules):

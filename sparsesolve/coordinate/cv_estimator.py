@@ -10,6 +10,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from ..streams import is_stream
 from ..validation import check_weights
 from .engines import PathSolution, choose_alphas, solve_path
 from .estimator import BCDClassifier, BCDRegressor
@@ -65,6 +66,11 @@ class _AlphaByCrossValidation(BaseEstimator):
         ValueError
             For bad data or parameters; the message names the argument, its value and the mend.
         """
+        if is_stream(X):
+            raise ValueError(
+                "X comes in row blocks, whose rows are not drawn into folds: hold some rows out, and compare the "
+                "answers of BCDRegressor().path(blocks) on these."
+            )
         model = self._model()
         checked, engine = model._prepared(X, y, sample_weight)
         y = column_or_1d(y)
@@ -112,7 +118,7 @@ class _AlphaByCrossValidation(BaseEstimator):
         alphas = getattr(self, "alphas_", None)
         if alphas is None:
             alphas = choose_alphas(engine, self.alphas, self.n_alphas, self.ratio)
-        return solve_path(engine, alphas, model._options())
+        return solve_path(engine, alphas, model._options(engine))
 
     def predict(self, X):
         """Predict with the model that was fitted to all data."""
@@ -234,7 +240,7 @@ class BCDClassifierCV(ClassifierMixin, _AlphaByCrossValidation):
 def _held_out_losses(model, X, y, weights, train, test, alphas):
     """Mean loss on the test part at every alpha."""
     _, engine = model._prepared(X[train], y[train], weights[train])
-    path = solve_path(engine, alphas, model._options())
+    path = solve_path(engine, alphas, model._options(engine))
     losses = [
         model._losses(X[test] @ path.coefs[..., k].T + path.intercepts[..., k], y[test])
         for k in range(alphas.size)

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import scipy.sparse
 
+from ..backends.opencl import runtime
 from ..result import Result
 from ..validation import check_count, check_real
 from .hinge.solver import solve_hinge
@@ -24,9 +26,15 @@ class Engine(Protocol):
     ----------
     coef_shape : tuple of int
         (n_features,), or (n_classes, n_features).
+    device_work : float or None
+        Entries that a product on a device would read; None for what only a CPU does.
     """
 
     coef_shape: tuple[int, ...]
+    device_work: float | None
+
+    def done(self) -> None:
+        """No more answers are asked for."""
 
     def solve(self, alpha: float, options: Options, start: Any = None, **driving) -> Result:
         """Fit at one alpha, from coefficients and intercept if they are given.
@@ -39,16 +47,30 @@ class Engine(Protocol):
         """The least alpha at which every coefficient is zero; infinity if there is no l1 penalty."""
 
 
-class LinearEngine:
+class InMemory:
+    """An engine that has nothing to clear away."""
+
+    device_work: float | None = None
+
+    def done(self) -> None:
+        """No more answers are asked for."""
+
+
+class LinearEngine(InMemory):
     """One number to predict from each sample: working sets."""
 
     def __init__(self, X, y, loss: Loss, parameters, sample_weight):
         self.coef_shape: tuple[int, ...] = (X.shape[1],)
         self._posed = pose_fit(X, y, loss, parameters, sample_weight)
         self._inner: Any = None
+        self._is_on_device = False
+        if scipy.sparse.issparse(X) and parameters.penalty != "group":
+            self.device_work = float(X.nnz)
 
     def solve(self, alpha, options, start=None, **driving):
         """Fit at one alpha."""
+        if options.choice.name == "opencl" and not self._is_on_device:
+            self._posed, self._is_on_device = self._posed.on_device(runtime()), True
         posed = self._posed.scaled(alpha)
         if self._inner is None:  # what it keeps of the data serves every alpha
             self._inner = posed.make_inner(posed.model)
@@ -59,7 +81,7 @@ class LinearEngine:
         return self._posed.largest_penalty_factor()
 
 
-class MultinomialEngine:
+class MultinomialEngine(InMemory):
     """The probabilities of several classes."""
 
     def __init__(self, X, labels, n_classes: int, parameters, sample_weight):
@@ -85,7 +107,7 @@ class MultinomialEngine:
         return self._posed.largest_factor()
 
 
-class HingeEngine:
+class HingeEngine(InMemory):
     """The support vector machine, one for each class against the rest where there are more than two."""
 
     def __init__(self, X, labels, n_classes: int, parameters, sample_weight):

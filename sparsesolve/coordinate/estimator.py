@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from ..callbacks import CallbackSupport, managed
+from ..streams import as_row_blocks, is_stream, keep_features
 from ..validation import check_choice, check_matrix, check_real, check_weights
 from .by_rules import RuleEngine, rules_of
 from .engines import (
@@ -24,13 +25,16 @@ from .engines import (
 )
 from .linear_models.options import check_options
 from .losses import LOSSES
+from .row_blocks import block_engine
 
 
 class SparseLinearModel(CallbackSupport, BaseEstimator):
     """What regressor and classifier share."""
 
-    def _options(self):
-        return check_options(self.tol, self.max_iter, self.max_time, self.backend)
+    def _options(self, engine: Engine | None = None):
+        """Checked parameters; without an engine it is not yet known what a device could do."""
+        work = 0.0 if engine is None else getattr(engine, "device_work", None)
+        return check_options(self.tol, self.max_iter, self.max_time, self.backend, work)
 
     def _data(self, X, reset):
         X = validate_data(
@@ -51,7 +55,7 @@ class SparseLinearModel(CallbackSupport, BaseEstimator):
             shape = engine.coef_shape
             start = (np.reshape(before, shape), np.reshape(self.intercept_, shape[:-1]))
         watch = self._watch(X, None, self.callback)
-        result = engine.solve(alpha, self._options(), start, callback=watch, verbose=self.verbose)
+        result = engine.solve(alpha, self._options(engine), start, callback=watch, verbose=self.verbose)
         self.result_ = result
         self.dual_gap_ = result.solution.dual_gap
         self.support_identified_at_ = result.solution.support_identified_at
@@ -60,7 +64,7 @@ class SparseLinearModel(CallbackSupport, BaseEstimator):
         return result.solution
 
     def _path(self, engine: Engine, alphas, n_alphas, ratio) -> PathSolution:
-        return solve_path(engine, choose_alphas(engine, alphas, n_alphas, ratio), self._options())
+        return solve_path(engine, choose_alphas(engine, alphas, n_alphas, ratio), self._options(engine))
 
     def _linear(self, X):
         check_is_fitted(self)
@@ -201,14 +205,17 @@ class BCDRegressor(RegressorMixin, SparseLinearModel):
         self.callback = callback
 
     @managed
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Fit the model.
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
-            Fastest in Fortran order, or in compressed columns; other layouts are copied once.
+        X : array or sparse matrix of shape (n_samples, n_features), or row blocks
+            Fastest in Fortran order, or in compressed columns; other layouts are copied once. For data beyond memory,
+            `sparsesolve.streams.row_blocks` of them; a path, a Zarr array or a Dask collection will do as it is. Blocks
+            are for the squared loss with penalty "l1" or "elastic-net", and at most 10,000 features.
         y : array of shape (n_samples,)
+            None where row blocks bring their targets.
         sample_weight : float or array of shape (n_samples,), optional
             At least 0.
 
@@ -224,9 +231,11 @@ class BCDRegressor(RegressorMixin, SparseLinearModel):
         self._options()
         alpha = check_real("alpha", self.alpha, minimum=0)
         X, engine = self._prepared(X, y, sample_weight)
-        return self._fit(X, engine, alpha)
+        self._fit(X, engine, alpha)
+        engine.done()
+        return self
 
-    def path(self, X, y, *, alphas=None, n_alphas=100, ratio=1e-3, sample_weight=None) -> PathSolution:
+    def path(self, X, y=None, *, alphas=None, n_alphas=100, ratio=1e-3, sample_weight=None) -> PathSolution:
         """Fit a whole path of penalties, each answer the start of the next; the estimator itself is not fitted.
 
         Parameters
@@ -245,7 +254,9 @@ class BCDRegressor(RegressorMixin, SparseLinearModel):
         """
         self._options()
         _, engine = self._prepared(X, y, sample_weight)
-        return self._path(engine, alphas, n_alphas, ratio)
+        found = self._path(engine, alphas, n_alphas, ratio)
+        engine.done()
+        return found
 
     def predict(self, X):
         """Predict targets: the mean of each.
@@ -269,6 +280,11 @@ class BCDRegressor(RegressorMixin, SparseLinearModel):
     def _prepared(self, X, y, sample_weight):
         """Checked data, and the engine that has them."""
         check_choice("loss", self.loss, ("squared", "poisson"))
+        if is_stream(X):
+            blocks = as_row_blocks(X, y, sample_weight)
+            engine = block_engine(blocks, self)
+            keep_features(self, blocks)
+            return blocks, engine
         if y is None:
             raise ValueError("fit requires y to be passed, but the target y is None: give the targets.")
         X = self._data(X, reset=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from ..graphs import completed_partially_directed_graph
 from ..random import as_key
-from .covariance import moments_of
+from .covariance import Moments, moments_of
 from .options import Options
 from .solver import solve
 
@@ -44,12 +45,20 @@ def bootstrap(X: np.ndarray, options: Options, n_resamples: int, random_state=No
     random_state : None, int, numpy.random.Generator or RandomState
     """
     rng = np.random.default_rng(as_key(random_state))
-    n, d = X.shape
+    n = len(X)
+    counts = (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(n_resamples))
+    resamples = (moments_of(X, weights=count.astype(np.float64)) for count in counts)
+    return shares(resamples, options, n_resamples, X.shape[1], rng)
+
+
+def shares(
+    resamples: Iterable[Moments], options: Options, n_resamples: int, d: int, rng: np.random.Generator
+) -> Bootstrap:
+    """Fit to the moments of each resample, and count."""
     found = np.zeros((n_resamples, d, d))
     directed = np.zeros((d, d))
-    for number in range(n_resamples):
-        counts = np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)
-        found[number] = solve(moments_of(X, weights=counts), options, rng).solution.adjacency
+    for number, moments in enumerate(resamples):
+        found[number] = solve(moments, options, rng).solution.adjacency
         cpdag = completed_partially_directed_graph(found[number])
         directed += np.where(cpdag & cpdag.T, 0.5, cpdag)
     either = directed + directed.T

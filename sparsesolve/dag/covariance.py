@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..streams import Passes, block_moments
+
 # Where entries are missing: eigenvalues of the correlations stay above this.
 _LEAST = 1e-6
 
@@ -60,6 +62,19 @@ def moments_of(X: np.ndarray, units: np.ndarray | None = None, weights: np.ndarr
     scaled = centred if weights is None else weights[:, None] * centred
     products = scaled.T @ centred
     return Moments(total, mean, 0.5 * (products + products.T), units)
+
+
+def moments_of_blocks(passes: Passes, missing: str, interventions) -> Moments:
+    """Sum over the rows of all blocks in one pass; what needs all rows at once is refused."""
+    if missing == "pairwise" or interventions is not None:
+        what = "missing='pairwise'" if interventions is None else "interventions"
+        raise ValueError(
+            f"{what} needs all rows at once: give an array, or leave such rows out of the blocks."
+        )
+    sums = block_moments(passes)
+    if sums.total < 2:
+        raise ValueError("X has n_samples=1 row: at least 2 are needed.")
+    return Moments(sums.total, sums.mean, sums.products, sums.units)
 
 
 def units_of(centred: np.ndarray) -> np.ndarray:

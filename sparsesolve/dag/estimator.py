@@ -8,9 +8,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..callbacks import CallbackSupport, managed
 from ..random import as_key
+from ..streams import Passes, as_row_blocks, is_stream, keep_features
 from ..validation import check_choice, check_count
+from .block_bootstrap import bootstrap_blocks
 from .bootstrap import Bootstrap, bootstrap
-from .covariance import Moments, in_common_units, merge, moments_of, pairwise_moments
+from .covariance import (
+    Moments,
+    in_common_units,
+    merge,
+    moments_of,
+    moments_of_blocks,
+    pairwise_moments,
+)
 from .interventions import Contexts, contexts_of
 from .lasso_path import LassoPath, lasso_path
 from .options import MISSING, check_options
@@ -161,7 +170,9 @@ class CoLiDE(CallbackSupport, BaseEstimator):
 
         Parameters
         ----------
-        X : array of shape (n, d)
+        X : array of shape (n, d), or row blocks
+            For data beyond memory, `sparsesolve.streams.row_blocks` of them; a path, a Zarr array or a Dask collection
+            will do as it is. They are read once.
         y : ignored
         interventions : array of int, shape (n,), or of bool, shape (n, d), optional
             The column that was set from outside in each row, a negative number for none; or a mask. A column is then
@@ -176,10 +187,22 @@ class CoLiDE(CallbackSupport, BaseEstimator):
         ValueError
             For bad data or parameters; the message names the argument, its value and the mend.
         """
+        if is_stream(X):
+            return self._fit_blocks(as_row_blocks(X), interventions)
         X = self._checked(X, reset=True)
         moments = pairwise_moments(X) if self.missing == "pairwise" else moments_of(X)
         options = self._options(X.shape[1])
         return self._fit(X, moments, contexts_of(X, interventions, options, moments, self.missing))
+
+    def _fit_blocks(self, blocks, interventions):
+        check_choice("missing", self.missing, MISSING)
+        self._options(blocks.n_columns)
+        passes = Passes(blocks, "moments")
+        moments = moments_of_blocks(passes, self.missing, interventions)
+        keep_features(self, blocks)
+        fitted = self._fit(blocks, moments)
+        passes.done()
+        return fitted
 
     @managed
     def partial_fit(self, X, y=None):
@@ -206,7 +229,7 @@ class CoLiDE(CallbackSupport, BaseEstimator):
         return self._fit(X, merge(self._moments, moments_of(X, self._moments.units)))
 
     def _fit(self, X, moments: Moments, contexts: Contexts | None = None):
-        options = self._options(X.shape[1])
+        options = self._options(moments.mean.size)
         watch = self._watch(X, None, self.callback)
         result = solve(moments, options, self.random_state, watch, self.verbose, contexts)
         solution = result.solution
@@ -280,8 +303,8 @@ class CoLiDE(CallbackSupport, BaseEstimator):
 
         Parameters
         ----------
-        X : array of shape (n, d)
-            Without gaps.
+        X : array of shape (n, d), or row blocks
+            Without gaps. Blocks are read once; each row then counts in a resample a Poisson number of times.
         n_resamples : int, default=200
         random_state : None, int, numpy.random.Generator or RandomState
 
@@ -291,8 +314,12 @@ class CoLiDE(CallbackSupport, BaseEstimator):
             `edge_probability`, `direction_probability` and `adjacencies`.
         """
         check_is_fitted(self)
+        n_resamples = check_count("n_resamples", n_resamples)
+        options = self._options(self.n_features_in_)
+        if is_stream(X):
+            return bootstrap_blocks(as_row_blocks(X), options, n_resamples, random_state)
         X = validate_data(self, X, reset=False, dtype=np.float64, ensure_min_samples=2)
-        return bootstrap(X, self._options(X.shape[1]), check_count("n_resamples", n_resamples), random_state)
+        return bootstrap(X, options, n_resamples, random_state)
 
     def path(self, alphas=30) -> LassoPath:
         """The weights along the order found, for many penalties, with extended BIC.

@@ -13,11 +13,12 @@ from ..exceptions import AssumptionWarning, warn_caller
 from ..graphs import completed_partially_directed_graph, is_acyclic, topological_order
 from ..random import as_key
 from ..result import Result, Status
+from ..streams import Passes, as_row_blocks, is_stream
 from ..validation import check_matrix
 from .by_order import by_order
 from .candidate import Candidate
 from .central import along_central_path
-from .covariance import Moments, in_common_units, moments_of, pairwise_moments
+from .covariance import Moments, in_common_units, moments_of, moments_of_blocks, pairwise_moments
 from .interventions import Contexts, contexts_of
 from .options import Options, check_options
 from .sortability import r2_sortability, varsortability
@@ -105,7 +106,8 @@ def estimate_dag(
 
     Parameters
     ----------
-    X : array of shape (n, d)
+    X : array of shape (n, d), or row blocks
+        For data beyond memory, `sparsesolve.streams.row_blocks` of them, which are read once.
     noise : {"unequal", "equal", "auto"}, default="unequal"
         Whether all variables have noise of one size. "equal" is a strong assumption: it makes all directions known, and
         is wrong once columns were scaled. "auto" compares both by BIC.
@@ -181,9 +183,10 @@ def estimate_dag(
     >>> (solution.cpdag | solution.cpdag.T).astype(int).tolist()
     [[0, 1, 1], [1, 0, 0], [1, 0, 0]]
     """
-    X = check_data(X, missing)
+    blocks = as_row_blocks(X) if is_stream(X) else None
+    X = check_data(X, missing) if blocks is None else X
     options = check_options(
-        X.shape[1],
+        X.shape[1] if blocks is None else blocks.n_columns,
         noise=noise,
         method=method,
         inner=inner,
@@ -199,6 +202,13 @@ def estimate_dag(
         max_time=max_time,
         backend=backend,
     )
+    if blocks is not None:
+        passes = Passes(blocks, "moments")
+        result = solve(
+            moments_of_blocks(passes, missing, interventions), options, random_state, callback, verbose
+        )
+        passes.done()
+        return result
     moments = pairwise_moments(X) if missing == "pairwise" else moments_of(X)
     contexts = contexts_of(X, interventions, options, moments, missing)
     return solve(moments, options, random_state, callback, verbose, contexts)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..driver import TICK, Iterate, Solver
+from ..operators.kronecker import energy, mode_gram, mode_product, outer
 from .learning import State, learn
 from .problem import Problem
-from .products import energy, mode_gram, mode_product, outer
 from .pruning import Pruning
 
 _SWEEPS, _SETTLED = 30, 1e-8

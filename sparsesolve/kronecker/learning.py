@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 
 from ..driver import Iterate, Solver
+from ..operators.kronecker import mode_products
 from .iteration import Expectation, Multiplicative, rises
 from .posterior import Posterior, posterior
 from .problem import Problem, matched_start
-from .products import mode_products
 from .pruning import Pruning, spread
 from .sampling import draw
 from .updates import relative_change

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..operators.kronecker import energy, marginal, mode_gram, mode_products, scale_modes
 from .problem import Problem
-from .products import energy, marginal, mode_gram, mode_products, scale_modes
 from .spectra import Spectrum, cast, eigenvalues, projected_variances, spectrum_of
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import scipy.linalg
 
-from .products import energy, mode_product, mode_products
+from ..operators.kronecker import energy, mode_product, mode_products
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..operators.kronecker import mode_products, scale_modes
 from .posterior import Posterior
-from .products import mode_products, scale_modes
 
 
 def draw(posterior: Posterior, prior_normals: np.ndarray, noise_normals: np.ndarray) -> np.ndarray:

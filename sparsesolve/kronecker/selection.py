@@ -18,12 +18,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ..driver import Outcome, Solver, drive
+from ..operators.kronecker import energy
 from ..result import Status
 from .decomposition import decompose
 from .learning import FIRST_NOISE, learn
 from .options import Options
 from .problem import Problem, matched_start
-from .products import energy
 
 #: Costs that lie further apart belong to different minima. The choice was the same from 10 to 40 on draws of their own.
 GAP = 20.0

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .products import mode_products, outer
+from ..operators.kronecker import mode_products, outer
 
 
 class Spectrum(NamedTuple):

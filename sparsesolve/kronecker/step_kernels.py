@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..backends.jit import kernel
-from .kernels import alternate, kronecker_into, norm_of, squared_change, weighted_marginal
+from ..operators.kronecker_kernels import weighted_marginal
+from .kernels import alternate, kronecker_into, norm_of, squared_change
 from .moment_kernels import EPS, decompose, modulus, moments, weigh
 
 # The M-steps.

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import nnls
 
+from ..operators.kronecker import marginal
 from .kernels import alternate, norm_of, squared_change
-from .products import marginal
 
 _TINY = np.finfo(np.float64).tiny
 

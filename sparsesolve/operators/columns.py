@@ -31,12 +31,15 @@ class ColumnMatrix(Protocol):
     is_sparse : bool
     parts : tuple of ndarray
         What kernels take; read-only.
+    device : DeviceProducts or None
+        Does the large products, where that was asked for.
     """
 
     shape: tuple[int, int]
     n_entries: int
     is_sparse: bool
     parts: tuple[np.ndarray, ...]
+    device: Any
 
     def select(self, columns: np.ndarray) -> ColumnMatrix:
         """The given columns, copied."""
@@ -62,6 +65,8 @@ def as_column_matrix(X) -> ColumnMatrix:
 
 def transposed_product(X: ColumnMatrix, v: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
     """X' v, or its entries at some columns."""
+    if X.device is not None and X.device.wants(columns):
+        return X.device.transposed_product(v, columns)
     if columns is None and not X.is_sparse:
         return X.parts[0] @ v  # several columns at a time: faster than one by one
     return _dot_columns(X.parts, np.arange(X.shape[1]) if columns is None else columns, v)
@@ -85,6 +90,7 @@ class DenseColumns:
     """A dense array, in Fortran order."""
 
     is_sparse = False
+    device: Any = None
 
     def __init__(self, X):
         X = np.asarray(X)
@@ -109,6 +115,7 @@ class SparseColumns:
     """A sparse matrix in compressed columns, without duplicates."""
 
     is_sparse = True
+    device: Any = None
 
     def __init__(self, X):
         X = X.tocsc()  # the same object if it is one: it remembers whether its format is canonical
@@ -133,6 +140,16 @@ class SparseColumns:
         """The given columns, copied."""
         made = SparseColumns.__new__(SparseColumns)
         made._keep(*_take_columns(*self.parts, columns), (self.shape[0], columns.size))
+        if self.device is not None:
+            made.device = self.device.of(made.parts, made.shape)
+        return made
+
+    def on_device(self, runtime) -> SparseColumns:
+        """The same matrix, whose large products are computed there."""
+        from .device.columns import DeviceProducts  # only where a device is used
+
+        made = SparseColumns.__new__(SparseColumns)
+        made.__dict__.update(self.__dict__, device=DeviceProducts(runtime, self.parts, self.shape))
         return made
 
     def scaled_rows(self, columns, scale, dtype):

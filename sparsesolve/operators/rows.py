@@ -11,6 +11,7 @@ import scipy.sparse
 from ..backends.threads import run_chunks
 from .kernels import residual_product
 
+_DOUBLE = np.dtype(np.float64)
 _BLOCK_BYTES = 1 << 19  # a block is still in the second-level cache when it is read again
 _MAX_CHUNKS = 16
 
@@ -20,16 +21,18 @@ class RowMatrix(Protocol):
 
     source: object
     shape: tuple[int, int]
+    #: The type that rows are given in.
+    dtype: np.dtype
     #: Stored entries: what a product with A reads.
     n_entries: int
     #: True when a product with A costs much less than n_rows * n_columns.
     is_sparse: bool
 
     def copy_rows(self, start: int, stop: int, out: np.ndarray) -> None:
-        """Write rows start:stop, as float64, into `out`."""
+        """Write rows start:stop into `out`."""
 
     def view_rows(self, start: int, stop: int) -> np.ndarray | None:
-        """Rows start:stop without a copy, C order and float64; None where that cannot be."""
+        """Rows start:stop without a copy, in C order and of the type `dtype`; None where that cannot be."""
 
     def residual_product(self, B, row_scale, X, shift, use_targets: bool = True) -> tuple:
         """Return (A' s R, column sums of s R, column sums of R^2), where R = s (B - A X - shift).
@@ -46,8 +49,10 @@ class RowMatrix(Protocol):
         """
 
 
-def as_row_matrix(A) -> RowMatrix:
+def as_row_matrix(A, dtype=np.float64) -> RowMatrix:
     """Wrap an ndarray of any layout and real type, or a scipy sparse array or matrix. Nothing is copied if dense.
+
+    Rows are given as float64, or as float32 for sketches that are asked for it.
 
     Examples
     --------
@@ -56,7 +61,7 @@ def as_row_matrix(A) -> RowMatrix:
     >>> as_row_matrix(np.ones((4, 2))).shape
     (4, 2)
     """
-    return SparseRows(A) if scipy.sparse.issparse(A) else DenseRows(A)
+    return (SparseRows if scipy.sparse.issparse(A) else DenseRows)(A, np.dtype(dtype))
 
 
 def block_ranges(start: int, stop: int, n_columns: int, least_rows: int = 0) -> Iterator[tuple[int, int]]:
@@ -67,24 +72,23 @@ def block_ranges(start: int, stop: int, n_columns: int, least_rows: int = 0) -> 
 
 
 class DenseRows:
-    """A dense array: float64 in C order is read in place, anything else block by block through a scratch."""
+    """A dense array: `dtype` in C order is read in place, anything else block by block through a scratch."""
 
     is_sparse = False
 
-    def __init__(self, A):
+    def __init__(self, A, dtype=_DOUBLE):
         self.source = A
+        self.dtype = dtype
         self.shape = A.shape
         self.n_entries = A.size
-        self._in_place = (
-            A.dtype == np.float64 and A.flags.c_contiguous and A.flags.aligned and A.dtype.isnative
-        )
+        self._in_place = A.dtype == dtype and A.flags.c_contiguous and A.flags.aligned and A.dtype.isnative
 
     def copy_rows(self, start, stop, out):
-        """Write rows start:stop, as float64, into `out`."""
+        """Write rows start:stop into `out`."""
         out[...] = self.source[start:stop]
 
     def view_rows(self, start, stop):
-        """Rows start:stop without a copy, where they are float64 in C order; None elsewhere."""
+        """Rows start:stop without a copy, where they are of the type wanted and in C order; None elsewhere."""
         return self.source[start:stop] if self._in_place else None
 
     def residual_product(self, B, row_scale, X, shift, use_targets=True):
@@ -136,13 +140,14 @@ class SparseRows:
 
     is_sparse = True
 
-    def __init__(self, A):
-        self.source = scipy.sparse.csr_array(A, dtype=np.float64)
+    def __init__(self, A, dtype=_DOUBLE):
+        self.source = scipy.sparse.csr_array(A, dtype=dtype)
+        self.dtype = dtype
         self.shape = self.source.shape
         self.n_entries = self.source.nnz
 
     def copy_rows(self, start, stop, out):
-        """Write rows start:stop, as float64, into `out`."""
+        """Write rows start:stop into `out`."""
         out[...] = self.source[start:stop].toarray()
 
     def view_rows(self, start, stop):

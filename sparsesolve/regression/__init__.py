@@ -12,6 +12,7 @@ __all__ = [
     "LpRegression",
     "LpSolution",
     "QuantileRegression",
+    "SampledLeastSquares",
     "SketchedLinearRegression",
     "from_eps",
     "lp_regression",
@@ -31,4 +32,8 @@ def __getattr__(name: str):
         from .lp import estimator
 
         return getattr(estimator, name)
+    if name == "SampledLeastSquares":
+        from .sampled import SampledLeastSquares
+
+        return SampledLeastSquares
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

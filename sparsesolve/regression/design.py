@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import lstsq
 
+from .. import sketch as sketches
 from ..backends.threads import run_chunks
 from ..exceptions import NumericalError
 from ..operators import RowMatrix
@@ -90,6 +91,11 @@ class Design:
         return self.rows.shape[0]
 
     @property
+    def n_observed(self) -> int:
+        """Rows of positive weight: those that tell something of the noise."""
+        return self.n_rows if self.root_weights is None else int(np.count_nonzero(self.root_weights))
+
+    @property
     def n_columns(self) -> int:
         """Columns of A."""
         return self.rows.shape[1]
@@ -131,24 +137,40 @@ class Design:
             f"a sum over {name} is beyond floating point: divide {name} by its largest entry."
         )
 
+    @property
+    def revisit_cost(self) -> float:
+        """How much slower A is read than from memory."""
+        return 1.0
+
+    #: Whether "auto" solves the problem by `closed_form`, a method of designs whose structure gives the answer.
+    has_closed_form = False
+
+    def own_engines(self, tol: float) -> Iterator | None:
+        """The engines that "auto" takes because of A's structure, one after the other; None where it has none."""
+        return None
+
+    def sample_of(self, name: str, size: int, key: int):
+        """Draw a sketch of that name for the rows of A."""
+        return sketches.from_name(name, size, key).sample(self.rows.source)
+
     def sketched(self, sample, one_in: int = 1) -> np.ndarray:
         """Return S diag(s) [A 1 b] for a sample S of a sketch, shape (m, n_unknowns + n_targets).
 
         With ``one_in`` above 1, of that part of the rows only, in a few evenly spread runs. One pass over them.
         """
-        source, ones = self.rows.source, int(self.intercept)
         n_runs = 1 if one_in == 1 else _RUNS
         starts = [self.n_rows * k // n_runs for k in range(n_runs)]
         length = self.n_rows // (n_runs * one_in)
-
-        total = 0.0
-        for start in starts:
-            part = slice(start, start + length)
-            scale = None if self.root_weights is None else self.root_weights[part]
-            beside = np.column_stack([np.ones((length, ones)), self.targets[part]])
-            joined = [sample.apply_block(data, start, row_scale=scale) for data in (source[part], beside)]
-            total += np.hstack(joined)
+        total = sum(self.sketched_rows(sample, start, start + length) for start in starts)
         return total * np.sqrt(one_in) if one_in > 1 else total
+
+    def sketched_rows(self, sample, start: int, stop: int, first_row: int = 0) -> np.ndarray:
+        """Return what rows start:stop add to S diag(s) [A 1 b], where row 0 is row `first_row` of what S is for."""
+        part, ones = slice(start, stop), np.ones((stop - start, int(self.intercept)))
+        scale = None if self.root_weights is None else self.root_weights[part]
+        beside = np.column_stack([ones, self.targets[part]])
+        blocks = (self.rows.source[part], beside)
+        return np.hstack([sample.apply_block(block, first_row + start, row_scale=scale) for block in blocks])
 
     def scaled_by(self, column_norms: np.ndarray) -> Design:
         """Return the same problem with D set from (estimates of) the norms of the columns of diag(s) [A 1].
@@ -199,6 +221,9 @@ class Design:
         The number of chunks depends on the shape alone, and so does the result.
         """
         n_chunks = int(np.clip(self.n_rows // (_CHUNK_ROWS * self.n_unknowns), 1, _MAX_CHUNKS))
+        n_chunks = 1 << (
+            n_chunks.bit_length() - 1
+        )  # a power of two, so that two or four threads finish together
         edges = [self.n_rows * k // n_chunks for k in range(n_chunks + 1)]
         parts = run_chunks(
             lambda k: of_chunk(self.blocks(edges[k], edges[k + 1], least_rows=_GRAM_ROWS * self.n_unknowns)),
@@ -215,8 +240,7 @@ class Design:
         X = late[:, None] * Z
 
         def of_chunk(blocks):
-            gram = np.zeros((self.n_unknowns, self.n_unknowns))
-            gradient = np.zeros_like(Z)
+            gram, gradient = np.zeros((len(X), len(X))), np.zeros_like(X)
             for matrix, targets in blocks:
                 gram += matrix.T @ matrix
                 gradient += matrix.T @ (targets - matrix @ X)

@@ -9,11 +9,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..callbacks import CallbackSupport, managed
 from ..operators import as_row_matrix
+from ..streams import as_row_blocks, is_stream, keep_features
 from ..validation import check_matrix, check_real, check_targets
 from .design import Design
 from .options import check_options, root_weights
-from .solver import solve_design
+from .solver import fit_blocks, solve_design
 from .stream import RowStream
+from .tensor import are_factors, pose, predict_means, prediction_lengths
+from .tensor.pose import check_factors
 
 
 class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -32,8 +35,9 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
     solver : {"auto", "gram", "cqrrt", "spir", "fossils", "sketch-and-solve", "direct"}, default="auto"
         "sketch-and-solve" is the paper's method: it solves the sketch alone, with simultaneous error bars for every
         coefficient. The others are as accurate as a QR factorisation.
-    sketch : str, default="srht"
-        "srht" (block SRHT), "gaussian", "rademacher", "countsketch", "sparse-sign", "leverage" or "padded-srht".
+    sketch : str or callable, default="srht"
+        "srht" (block SRHT), "gaussian", "rademacher", "countsketch", "sparse-sign", "leverage", "padded-srht" or
+        "multisketch"; or ``function(size, random_state)`` that returns a `sparsesolve.sketch.Distribution` of your own.
         The l_inf guarantee needs a dense one of the first three.
     sketch_size : "auto", int or CalibratedSize, default="auto"
         Rows of the sketch; `sparsesolve.regression.from_eps` gives those that meet the guarantee.
@@ -82,6 +86,13 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
     sparsesolve.lstsq : The same as a function.
     sparsesolve.regression.ridge_path : Many penalties from one factorisation.
 
+    Notes
+    -----
+    With a list of factors as X, "auto" solves the problem by a QR factorisation of each factor, for any penalty,
+    intercept and rank ("factored" in ``solver_``, where the product has many columns). With weights it forms the normal
+    matrix from the factors ("array" in ``solver_``), and refines in the product; only where that matrix is singular are
+    rows of the product made, block by block.
+
     References
     ----------
     Song, Ye, Yin and Zhang, "A nearly-optimal bound for fast regression with l_inf guarantee", ICML 2023.
@@ -128,16 +139,22 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
         self.callback = callback
 
     @managed
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Fit the model.
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
-            Any real type and layout, memory maps included; it is not copied.
+        X : array or sparse matrix of shape (n_samples, n_features), or list of those, or row blocks
+            Any real type and layout, memory maps included; it is not copied. A list of matrices stands for their
+            Kronecker product, which is not formed; row and column indices of the last factor run fastest. For data
+            beyond memory, `sparsesolve.streams.row_blocks` of them; a path, a Zarr array or a Dask collection will do
+            as it is.
         y : array of shape (n_samples,) or (n_samples, n_targets)
+            For a list of factors also a tensor with one axis a factor. None where row blocks bring their targets; for
+            tables the name of a column, or names.
         sample_weight : float or array of shape (n_samples,), optional
-            Weights of the squared residuals, at least 0.
+            Weights of the squared residuals, at least 0. For a list of factors also a tensor like y; weights of 0 leave
+            out what is missing, whose y is then any finite number.
 
         Returns
         -------
@@ -149,9 +166,22 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
             For bad data or parameters; the message names the argument, its value and the mend.
         """
         options = self._options()
+        if is_stream(X):
+            return self._fit_blocks(as_row_blocks(X, y, sample_weight), options)
         design, y = self._design(X, y, sample_weight, reset=True)
         watch = self._watch(X, y, self.callback)
         self._keep(solve_design(design, options, watch, self.verbose), y.ndim)
+        self.__dict__.pop("_stream", None)
+        return self
+
+    def _fit_blocks(self, blocks, options):
+        alpha = check_real("alpha", self.alpha, minimum=0)
+        watch = self._watch(blocks, None, self.callback)
+        result = fit_blocks(
+            blocks, options, bool(self.fit_intercept), alpha, watch, self.verbose, "X", self.random_state
+        )
+        keep_features(self, blocks)
+        self._keep(result, 1 if blocks.source.flat_targets else 2)
         self.__dict__.pop("_stream", None)
         return self
 
@@ -164,7 +194,7 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
         Parameters
         ----------
         X, y, sample_weight
-            As in `fit`.
+            As in `fit`. For a list of factors: more rows of the first one, with the same others.
 
         Returns
         -------
@@ -173,7 +203,8 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
         stream = getattr(self, "_stream", None)
         options = self._options()
         design, y = self._design(X, y, sample_weight, reset=stream is None)
-        check_matrix("X", design.rows.source)
+        if not are_factors(X):
+            check_matrix("X", design.rows.source)
         if stream is None:
             stream = RowStream.start(design, options)
         elif stream.n_targets != design.n_targets:
@@ -189,7 +220,8 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
+        X : array or sparse matrix of shape (n_samples, n_features), or list of those
+            A list of factors where the model was fitted to one.
         return_std : bool, default=False
             Return the standard error of each predicted mean as well: that of the data's noise and, for
             "sketch-and-solve", that of the sketch.
@@ -201,6 +233,8 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
             Only with ``return_std=True``.
         """
         check_is_fitted(self)
+        if are_factors(X):
+            return self._predict_product(check_factors("X", X), return_std)
         X = validate_data(self, X, accept_sparse=("csr", "csc"), reset=False, ensure_2d=True)
         y = X @ self.coef_.T + self.intercept_
         if not return_std:
@@ -208,6 +242,24 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
         root = self._covariance_root
         lengths = np.sqrt((np.asarray(X @ root[:-1] + root[-1] * bool(self.fit_intercept)) ** 2).sum(axis=1))
         return y, np.multiply.outer(lengths, self._noise_scale)
+
+    def _predict_product(self, factors, return_std):
+        self._check_widths(tuple(factor.shape[1] for factor in factors), reset=False)
+        y = predict_means(factors, self.coef_) + self.intercept_
+        if not return_std:
+            return y
+        lengths = prediction_lengths(factors, self._covariance_root, bool(self.fit_intercept))
+        return y, np.multiply.outer(lengths, self._noise_scale)
+
+    def _check_widths(self, widths, reset):
+        """Keep the factors' numbers of columns, or compare with those of `fit`."""
+        if reset:
+            self.n_features_in_, self._widths = int(np.prod(widths)), widths
+            self.__dict__.pop("feature_names_in_", None)
+        elif widths != getattr(self, "_widths", None):
+            fitted = getattr(self, "_widths", None)
+            seen = f"factors with {fitted} columns" if fitted else f"one matrix with {self.n_features_in_}"
+            raise ValueError(f"X has factors with {widths} columns, but this model was fitted to {seen}.")
 
     def _options(self):
         return check_options(
@@ -223,6 +275,10 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
 
     def _design(self, X, y, sample_weight, reset):
         alpha = check_real("alpha", self.alpha, minimum=0)
+        if are_factors(X):
+            design, y = pose(X, y, sample_weight, bool(self.fit_intercept), alpha, names=("X", "y"))
+            self._check_widths(design.rows.widths, reset)
+            return design, y
         X, y = _as_data(self, X, y, reset)
         weights = root_weights(sample_weight, X.shape[0])
         design = Design(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,16 @@ from ..validation import check_choice, check_count, check_real, check_weights
 from .sketch_size import CalibratedSize, check_sketch_size, next_power_of_two
 
 SOLVERS = ("auto", "gram", "cqrrt", "spir", "fossils", "sketch-and-solve", "direct")
-SKETCHES = ("srht", "gaussian", "rademacher", "countsketch", "sparse-sign", "leverage", "padded-srht")
+SKETCHES = (
+    "srht",
+    "gaussian",
+    "rademacher",
+    "countsketch",
+    "sparse-sign",
+    "leverage",
+    "padded-srht",
+    "multisketch",
+)
 # Rows of the sketch, as multiples of the unknowns: to solve it, to iterate with it, and to look at the problem.
 _SOLVED_ROWS, ITERATIVE_ROWS, _PREVIEW_ROWS = 16, 12, 2
 # Fewer rows than this lose the rank of a few columns too often.
@@ -22,7 +31,7 @@ class Options(NamedTuple):
     """Checked options of a fit."""
 
     solver: str
-    sketch: str
+    sketch: Any
     sketch_size: object
     tol: float | None
     max_iter: int
@@ -34,7 +43,8 @@ class Options(NamedTuple):
 def check_options(solver, sketch, sketch_size, tol, max_iter, max_time, random_state, backend) -> Options:
     """Check the options that `lstsq` and the estimator share."""
     check_choice("solver", solver, SOLVERS)
-    check_choice("sketch", sketch, SKETCHES)
+    if not callable(sketch):
+        check_choice("sketch", sketch, SKETCHES)
     check_sketch_size(sketch_size)
     tol = None if tol is None else check_real("tol", tol, minimum=0)
     max_iter = check_count("max_iter", max_iter)

@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from .. import sketch as sketches
-from ..backends import select
+from ..backends import Choice
 from ..backends.threads import blas_for
 from ..driver import TICK, drive
 from ..operators import as_row_matrix
 from ..result import Result
+from ..streams import RowBlocks, as_row_blocks, is_stream
 from ..validation import check_matrix, check_real, check_targets
 from . import engines
+from .backend import sketch_backend
+from .block_design import block_design
 from .design import Design
 from .options import (
     ITERATIVE_ROWS,
@@ -25,6 +27,8 @@ from .options import (
 )
 from .preview import Preview, preview
 from .solution import accurate_result, single_target, sketched_result
+from .stream import fit_once
+from .tensor import are_factors, pose
 
 _ENGINES = {"gram": engines.gram, "cqrrt": engines.cqrrt, "spir": engines.spir, "fossils": engines.fossils}
 
@@ -43,7 +47,7 @@ _ITERATIVE_PASSES = 45
 
 def lstsq(
     A,
-    b,
+    b=None,
     *,
     alpha=0.0,
     solver="auto",
@@ -63,16 +67,20 @@ def lstsq(
 
     Parameters
     ----------
-    A : array of shape (n_rows, n_columns), or scipy sparse array or matrix
-        Any real type and memory layout; float64 in C order is read in place, other dense layouts block by block.
+    A : array of shape (n_rows, n_columns), or scipy sparse array or matrix, or list of those, or row blocks
+        A list stands for the Kronecker product of its entries, which is not formed. Any real type and memory layout;
+        float64 in C order is read in place, other dense layouts block by block. For data beyond memory,
+        `sparsesolve.streams.row_blocks` of them.
     b : array of shape (n_rows,) or (n_rows, n_targets)
+        For a list of factors also a tensor with one axis a factor. None where row blocks bring it.
     alpha : float, default=0.0
         Ridge penalty, at least 0; the intercept is not penalised.
     solver : {"auto", "gram", "cqrrt", "spir", "fossils", "sketch-and-solve", "direct"}
         "auto" looks at a sketch first, takes the fastest engine that is accurate at its condition number, checks
         the backward error, and falls back where that is too large.
-    sketch : str
-        "srht" (block SRHT), "gaussian", "rademacher", "countsketch", "sparse-sign", "leverage" or "padded-srht".
+    sketch : str or callable
+        "srht" (block SRHT), "gaussian", "rademacher", "countsketch", "sparse-sign", "leverage", "padded-srht" or
+        "multisketch"; or ``function(size, random_state)`` that returns a `sparsesolve.sketch.Distribution` of your own.
     sketch_size : "auto", int or CalibratedSize
         Rows of the sketch; `from_eps(eps, delta)` gives those of the l_inf guarantee.
     tol : float, optional
@@ -125,31 +133,40 @@ def lstsq(
     >>> bool(np.allclose(result.solution.coef, 1.0)), result.certificate["backward_error"] < 2.3e-16
     (True, True)
     """
-    A = check_matrix("A", A, check_finite=False)
-    b = check_targets("b", b, A.shape[0])
-    design = Design(
-        as_row_matrix(A),
-        b.reshape(A.shape[0], -1),
-        root_weights(sample_weight, A.shape[0]),
-        bool(fit_intercept),
-        check_real("alpha", alpha, minimum=0),
-    )
+    alpha = check_real("alpha", alpha, minimum=0)
     options = check_options(solver, sketch, sketch_size, tol, max_iter, max_time, random_state, backend)
+    if is_stream(A):
+        blocks = as_row_blocks(A, b, sample_weight)
+        result = fit_blocks(
+            blocks, options, bool(fit_intercept), alpha, callback, verbose, random_state=random_state
+        )
+        flat = blocks.source.flat_targets
+        return replace(result, solution=single_target(result.solution)) if flat else result
+    if are_factors(A):
+        design, b = pose(A, b, sample_weight, bool(fit_intercept), alpha)
+    else:
+        A = check_matrix("A", A, check_finite=False)
+        b = check_targets("b", b, A.shape[0])
+        weights = root_weights(sample_weight, A.shape[0])
+        design = Design(as_row_matrix(A), b.reshape(A.shape[0], -1), weights, bool(fit_intercept), alpha)
     result = solve_design(design, options, callback, verbose)
     return result if b.ndim == 2 else replace(result, solution=single_target(result.solution))
 
 
 def solve_design(design: Design, options: Options, callback=None, verbose=False) -> Result:
     """Solve a checked problem. See `lstsq`."""
-    choice = select(options.backend)
+    choice = _choose_backend(design, options)
+    options = options._replace(backend=choice.name)
     design, target_scale = design.with_safe_targets()
     with np.errstate(over="ignore", invalid="ignore"), blas_for(design.n_unknowns):
         if options.solver == "sketch-and-solve":
             rows = solved_sketch_rows(options, design.n_unknowns, design.n_rows)
             if rows < design.n_rows:
                 view = preview_of_size(design, options, rows)
-                return sketched_result(view, design.n_rows, options, choice, target_scale)
+                return sketched_result(view, design.n_observed, options, choice, target_scale)
         tol = engines.EPS if options.tol is None else options.tol
+        if options.solver == "auto" and design.has_closed_form:
+            return design.closed_form(options, choice, target_scale, tol, callback, verbose)
         outcome = drive(
             _route(design, options, tol),
             tol=tol,
@@ -158,13 +175,46 @@ def solve_design(design: Design, options: Options, callback=None, verbose=False)
             callback=callback,
             verbose=verbose,
         )
-    return accurate_result(outcome, design.n_rows, choice, target_scale, tol)
+    return accurate_result(outcome, design.n_observed, choice, target_scale, tol)
+
+
+def _choose_backend(design: Design, options: Options) -> Choice:
+    n_rows, width = design.n_rows, design.n_unknowns
+    if options.solver == "sketch-and-solve":
+        makes_sketch = solved_sketch_rows(options, width, n_rows) < n_rows
+    else:
+        own = options.solver == "auto" and (design.has_closed_form or design.own_engines(0.0) is not None)
+        makes_sketch = options.solver != "direct" and not own and not without_sketch(design, options)
+    return sketch_backend(options, n_rows, width, float(design.rows.n_entries), makes_sketch)
+
+
+def fit_blocks(
+    blocks: RowBlocks,
+    options: Options,
+    intercept: bool,
+    alpha: float,
+    callback=None,
+    verbose=False,
+    name="A",
+    random_state=None,
+) -> Result:
+    """Solve a problem whose rows come in blocks; those of an iterator are seen once. See `lstsq`."""
+    if blocks.source.passes == "one":
+        return fit_once(blocks, options, intercept, alpha, callback, name)
+    design, options = block_design(blocks, options, intercept, alpha, name, random_state)
+    result = solve_design(design, options, callback, verbose)
+    design.passes.done()
+    return result
 
 
 def _route(design: Design, options: Options, tol: float):
     """The engines in the order in which they are tried."""
     solver = options.solver
     n_rows, width = design.n_rows, design.n_unknowns
+    own = design.own_engines(tol) if solver == "auto" else None
+    if own is not None:
+        yield from own
+        return
     # "sketch-and-solve" comes here where its sketch would be no shorter than A.
     if solver in ("direct", "sketch-and-solve") or without_sketch(design, options):
         yield from engines.direct(design, tol)
@@ -209,8 +259,7 @@ def look_at(design: Design, options: Options, iterative: bool = False, one_in: i
 
 def preview_of_size(design: Design, options: Options, rows: int, one_in: int = 1) -> Preview:
     """The preview by a sketch of so many rows."""
-    sample = sketches.from_name(options.sketch, rows, options.key).sample(design.rows.source)
-    return preview(design, sample, one_in)
+    return preview(design, design.sample_of(options.sketch, rows, options.key).on(options.backend), one_in)
 
 
 def _tagged(iterates, view: Preview):
@@ -228,7 +277,10 @@ def choose(view: Preview, but: str = "") -> str:
     design = view.design
     n_rows, width = design.n_rows, design.n_unknowns
     entries = design.rows.n_entries
-    iterative = _ITERATIVE_PASSES * 8 * entries / _STREAM + 2 * ITERATIVE_ROWS * width**3 / _HOUSEHOLDER
+    iterative = (
+        _ITERATIVE_PASSES * design.revisit_cost * 8 * entries / _STREAM
+        + 2 * ITERATIVE_ROWS * width**3 / _HOUSEHOLDER
+    )
     seconds = {
         "gram": n_rows * width**2 / _SYRK,
         "cqrrt": n_rows * width**2 * (1 / _SYRK + 2 / _GEMM),
@@ -248,4 +300,4 @@ def without_sketch(design: Design, options: Options) -> bool:
     n_rows, width = design.n_rows, design.n_unknowns
     if options.solver != "auto":
         return preconditioner_rows(options, width, n_rows) >= n_rows
-    return n_rows * width <= _SMALL or n_rows < 4 * width
+    return (n_rows * width <= _SMALL and options.backend != "opencl") or n_rows < 4 * width

@@ -11,7 +11,10 @@ from ..backends import select
 from ..backends.threads import blas_for
 from ..driver import drive
 from ..result import Result
+from ..streams import Progress, RowBlocks, require_finite
 from . import engines
+from .backend import sketch_backend
+from .block_design import Recipe
 from .design import Design, column_norms
 from .factor import stacked_root
 from .options import Options, solved_sketch_rows
@@ -22,6 +25,8 @@ from .solution import accurate_result, sketched_result
 # No stream has more rows; a sketch's column depends on the row's number alone, so that the bound costs nothing.
 _MOST_ROWS = 1 << 40
 _ROUNDS = 3
+# What sees each row once.
+_IN_ONE_PASS = ("auto", "direct", "sketch-and-solve")
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,8 @@ class RowStream:
                 f"sketch={options.sketch!r} needs all rows at once: use sketch='srht' or another one for partial_fit."
             )
         rows = solved_sketch_rows(options, design.n_unknowns, _MOST_ROWS)
-        sample = sketches.from_name(options.sketch, rows, options.key).sample(_MOST_ROWS)
+        choice = sketch_backend(options, design.n_rows, design.n_unknowns, float(design.rows.n_entries), True)
+        sample = sketches.from_name(options.sketch, rows, options.key).sample(_MOST_ROWS).on(choice.name)
         return cls(0, design.n_unknowns, sketched=np.zeros((rows, total)), sample=sample)
 
     @property
@@ -84,7 +90,11 @@ class RowStream:
         The backward error is that of the triangular factor: it is what is left of the data, and it carries rounding
         errors of a few machine precisions itself.
         """
-        choice, unscaled = select(options.backend), np.ones(design.n_targets)
+        on_device = self.sample is not None and self.sample.backend == "opencl"
+        choice = (
+            select("opencl", sketches.kernel_of(options.sketch)) if on_device else select(options.backend)
+        )
+        unscaled = np.ones(design.n_targets)
         with np.errstate(over="ignore", invalid="ignore"), blas_for(self.width):
             if self.sample is not None:
                 view = view_of(design, self.sketched.copy())
@@ -105,3 +115,25 @@ class RowStream:
             objective = np.einsum("ij,ij->j", gone, gone) + left**2
             yield iterate_from(design, factor, Z, root.T @ gone, objective, target_norms, "direct")
             Z = design.shortest(factor, Z + factor.solve_normal(root.T @ gone))
+
+
+def fit_once(
+    blocks: RowBlocks, options: Options, intercept: bool, alpha: float, callback=None, name="A"
+) -> Result:
+    """Return the fit of row blocks that can be read only once; as for `partial_fit`, only small sums are kept."""
+    if options.solver not in _IN_ONE_PASS:
+        blocks.require_passes(f"solver={options.solver!r}")
+    if blocks.checkpoint is not None:
+        blocks.require_passes("checkpoint")
+    blocks.require_targets()
+    width = blocks.n_columns + intercept
+    recipe = Recipe(intercept, np.ones(width), np.ones(blocks.n_targets), name)
+    stream = design = None
+    for block in blocks:
+        design = recipe(block).design
+        stream = (RowStream.start(design, options) if stream is None else stream).add(design)
+        if not np.all(np.isfinite(stream.sketched if stream.root is None else stream.root)):
+            require_finite(block)
+        if blocks.progress is not None:
+            blocks.progress(Progress(0, block.number + 1, None, stream.n_rows))
+    return stream.solve(replace(design, alpha=alpha), options, callback)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..backends import select
 from ..backends.threads import run_chunks
+from ..exceptions import BackendError
 from ..operators.rows import RowMatrix, as_row_matrix
 from ..random import as_key
 from ..validation import check_count, check_matrix
@@ -26,7 +28,6 @@ _SMALL = 1 << 19
 _COPIED_CELLS = 1 << 16
 # Steps of rows that are cut from a sparse matrix at once.
 _SPARSE_STEPS = 16
-_NO_SCALE = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -86,42 +87,58 @@ class Sketch(ABC):
     _takes_sparse = False
     #: Whether parts of the columns can be sketched apart, at no cost.
     _splits_columns = True
+    #: The name of its kernel, where it has an OpenCL form.
+    _kernel: str | None = None
 
     def __init__(self, shape: tuple[int, int], key: int):
         self.shape = shape
         self.key = key
+        #: What backend="auto" stands for in `apply`.
+        self.backend = "auto"
+
+    def on(self, backend: str) -> Sketch:
+        """Return the same matrix, for which "auto" stands for that backend."""
+        other = copy.copy(self)
+        other.backend = backend
+        return other
 
     def __repr__(self):
         return f"{type(self).__name__}(shape={self.shape}, key={self.key})"
 
-    def apply(self, A, row_scale=None, backend: str = "auto") -> np.ndarray:
+    def apply(self, A, row_scale=None, backend: str = "auto", dtype=np.float64) -> np.ndarray:
         """Return S diag(row_scale) A, in one pass over A.
 
         Parameters
         ----------
         A : array or scipy sparse array or matrix of shape (n, d), or array of shape (n,)
-            Any layout and real type; what is not float64 in C order is converted block by block.
+            Any layout and real type; what is not `dtype` in C order is converted block by block.
         row_scale : array of shape (n,), optional
             A scale for each row of A.
-        backend : {"auto", "numba"}
+        backend : {"auto", "numba", "opencl"}
+            "auto" takes a GPU where one was measured to win.
+        dtype : {numpy.float64, numpy.float32}, default=numpy.float64
+            The type of S and of all sums. In float32 S is the same matrix, rounded, and all is about twice as fast.
 
         Returns
         -------
-        ndarray of shape (m, d) or (m,), float64
+        ndarray of shape (m, d) or (m,), of type `dtype`
             The same bits for any number of threads.
 
         Raises
         ------
         ValueError
             For another number of rows, an empty array, or values that are no real numbers.
+        BackendError
+            For "opencl", where there is no device, or where this sketch has no OpenCL form.
         """
-        select(backend)
         n_rows = np.shape(A)[0] if np.ndim(A) else 0
         if n_rows != self.shape[1]:
             raise ValueError(f"A has shape {np.shape(A)}, but this sketch is of {self.shape[1]} rows.")
-        return self.apply_block(A, 0, row_scale)
+        return self.apply_block(A, 0, row_scale, backend, dtype)
 
-    def apply_block(self, A_block, first_row: int, row_scale=None) -> np.ndarray:
+    def apply_block(
+        self, A_block, first_row: int, row_scale=None, backend: str = "auto", dtype=np.float64
+    ) -> np.ndarray:
         """Return what rows first_row, first_row + 1, ... add to S diag(row_scale) A.
 
         The sum over the blocks of any partition of the rows is S diag(row_scale) A.
@@ -132,11 +149,19 @@ class Sketch(ABC):
         first_row : int
             Row of the whole that the block begins with.
         row_scale : array of shape (n_block,), optional
+        backend, dtype
+            As in `apply`.
 
         Returns
         -------
-        ndarray of shape (m, d) or (m,), float64
+        ndarray of shape (m, d) or (m,), of type `dtype`
         """
+        backend = self.backend if backend == "auto" else backend
+        dtype = np.dtype(dtype)
+        if dtype not in (np.float64, np.float32):
+            raise ValueError(
+                f"dtype={dtype} is not a type to compute in: use numpy.float64 or numpy.float32."
+            )
         flat = np.ndim(A_block) == 1
         A = check_matrix("A", np.asarray(A_block)[:, None] if flat else A_block, check_finite=False)
         first_row = check_count("first_row", first_row, minimum=0)
@@ -145,15 +170,30 @@ class Sketch(ABC):
                 f"first_row={first_row}: rows {first_row} to {first_row + A.shape[0]} do not lie in the "
                 f"{self.shape[1]} rows of this sketch."
             )
-        scale = _NO_SCALE
+        scale = np.empty(0, dtype)
         if row_scale is not None:
-            scale = np.ascontiguousarray(row_scale, dtype=np.float64)
+            scale = np.ascontiguousarray(row_scale, dtype=dtype)
             if scale.shape != (A.shape[0],):
                 raise ValueError(
                     f"row_scale has shape {scale.shape}, but A has {A.shape[0]} rows: give one a row."
                 )
-        product = self._sketch(as_row_matrix(A), first_row, scale)
+        if backend == "opencl" and self._kernel is None:
+            raise BackendError(
+                f"{type(self).__name__} has no OpenCL form: use the sketch 'srht', 'padded-srht', 'gaussian' or "
+                "'rademacher', or backend='auto'."
+            )
+        rows = as_row_matrix(A, dtype)
+        on_device = select(backend, self._kernel, self._work(rows)).name == "opencl"
+        product = (self._device_sketch if on_device else self._sketch)(rows, first_row, scale)
         return product[:, 0] if flat else product
+
+    def _work(self, A: RowMatrix) -> float:
+        """The size of the work, in the unit of the kernel."""
+        return float(A.n_entries)
+
+    def _device_sketch(self, A: RowMatrix, first_row: int, row_scale: np.ndarray) -> np.ndarray:
+        """The sketch by an OpenCL device; only sketches that name a `_kernel` have one."""
+        raise NotImplementedError
 
     def adjoint(self, Y) -> np.ndarray:
         """Return S' Y.
@@ -190,7 +230,8 @@ class Sketch(ABC):
     ) -> None:
         """Add S_block diag(row_scale) block to the totals, for as many columns as they have.
 
-        `block` is float64: in C order and not writeable, or, where the sketch takes that, a CSR array.
+        `block` is of the type of the totals: in C order and not writeable, or, where the sketch takes that, a CSR
+        array.
         `row_scale` is empty for ones.
         """
 
@@ -198,9 +239,9 @@ class Sketch(ABC):
     def _adjoint(self, Y):
         """Return a function (first_row, out) that writes rows of S' Y."""
 
-    def _totals(self, width: int) -> np.ndarray:
+    def _totals(self, width: int, dtype: np.dtype) -> np.ndarray:
         """Zero totals for so many columns, in the form that `_add` wants."""
-        return np.zeros((self.shape[0], width))
+        return np.zeros((self.shape[0], width), dtype)
 
     def _product(self, totals: np.ndarray, width: int) -> np.ndarray:
         """Turn full totals into rows of S A, shape (m, width)."""
@@ -219,7 +260,7 @@ class Sketch(ABC):
 
         def chunk(task):
             panel, row = divmod(task, n_chunks)
-            totals = self._totals(cuts[panel + 1] - cuts[panel])
+            totals = self._totals(cuts[panel + 1] - cuts[panel], A.dtype)
             start, stop = edges[row] - first_row, edges[row + 1] - first_row
             for begin, block in self._blocks(A, start, stop, first_row):
                 scale = row_scale[begin : begin + block.shape[0]]
@@ -228,7 +269,7 @@ class Sketch(ABC):
 
         # The chunks' totals are added in their order, whichever thread made them: so the bits never differ.
         parts = run_chunks(chunk, n_chunks * (len(cuts) - 1))
-        out = np.empty((self.shape[0], A.shape[1]))
+        out = np.empty((self.shape[0], A.shape[1]), A.dtype)
         for panel in range(len(cuts) - 1):
             totals = parts[panel * n_chunks]
             for part in parts[panel * n_chunks + 1 : (panel + 1) * n_chunks]:
@@ -263,7 +304,7 @@ class Sketch(ABC):
         steps = _SPARSE_STEPS if keep_sparse else max(1, _COPIED_CELLS // (self._row_step * A.shape[1]))
         step = steps * self._row_step
         source: Any = A.source
-        scratch = np.empty((0 if keep_sparse else min(step, stop - start), A.shape[1]))
+        scratch = np.empty((0 if keep_sparse else min(step, stop - start), A.shape[1]), A.dtype)
         while start < stop:
             end = min(stop, ((first_row + start) // step + 1) * step - first_row)
             if keep_sparse:

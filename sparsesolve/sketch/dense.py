@@ -1,14 +1,26 @@
-"""Sketches with independent entries, made on the fly block by block and applied by BLAS."""
+"""Sketches with independent entries, made on the fly in the cache, and never stored."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..random import Stream, fill_normal_rows, fill_sign_rows
+from ..backends.threads import run_chunks
+from ..random import Stream, fill_normal_panel, fill_sign_panel, planar_places
+from ..random.vectors import BLOCK
 from .base import Distribution, Sketch
+from .panel_kernels import add_dense_rows, add_sparse_rows
+
+# Rows that the adjoint makes at a time.
+_ADJOINT_ROWS = 256
+_TASKS = 4
+# Multiplications below which threads cost more than they bring.
+_SMALL = 1 << 21
+# Private totals of chunks may take this share of the matrix.
+_MEMORY_SHARE = 40
 
 
 @dataclass(frozen=True)
@@ -45,53 +57,108 @@ class Rademacher(Distribution):
         return RademacherSketch((self.size, n_rows), key)
 
 
-class _DenseSketch(Sketch):
-    """A sketch whose columns are made when they are needed; each is used for all columns of the data."""
+class DenseSketch(Sketch):
+    """A sketch whose columns are made when they are needed, some at a time, in the cache.
 
-    _takes_sparse = True
-    _splits_columns = False
+    A panel holds columns of sqrt(m) S as its rows, in the order that they are made in; the places of S's rows in it
+    are known. Rows of S come in groups of 64.
+    """
+
+    _kernel = "dense-sketch"
+    #: The stream of its entries.
+    stream: Stream
+    #: The function that writes panels.
+    _fill: Callable
 
     @abstractmethod
-    def _fill(self, first_row: int, out: np.ndarray) -> None:
-        """Write the columns first_row, first_row + 1, ... of sqrt(m) S into the rows of `out`."""
+    def _places(self) -> np.ndarray:
+        """Where S's rows lie in a panel of all groups."""
 
-    def _columns(self, first_row, n_rows):
-        """Yield slices of n_rows rows, and the columns of sqrt(m) S that they meet, written as rows."""
-        scratch = np.empty((min(n_rows, self._row_step), self.shape[0]))
-        for start in range(0, n_rows, self._row_step):
-            part = slice(start, min(start + self._row_step, n_rows))
-            columns = scratch[: part.stop - start]
-            self._fill(first_row + start, columns)
-            yield part, columns
+    def _fill_panel(self, first_row, first_group, panel):
+        type(self)._fill(np.uint64(self.key), int(self.stream), first_row, first_group, panel)
+
+    def _work(self, A):
+        return float(A.n_entries) * self.shape[0]
+
+    def _sketch(self, A, first_row, row_scale):
+        n_groups = -(-self.shape[0] // BLOCK)
+        edges, parts = self._parts(A, first_row, n_groups)
+        n_chunks = len(edges) - 1
+        totals = [np.zeros((A.shape[1], BLOCK * n_groups), A.dtype) for _ in range(n_chunks)]
+        source = np.uint64(self.key), int(self.stream), self._are_signs()
+
+        def chunk(task):
+            part, row = divmod(task, n_chunks)
+            groups = slice(parts[part], parts[part + 1])
+            own = np.zeros((A.shape[1], BLOCK * (groups.stop - groups.start)), A.dtype)
+            start, stop = edges[row] - first_row, edges[row + 1] - first_row
+            if A.is_sparse:
+                stored = A.source.indptr, A.source.indices, A.source.data
+                add_sparse_rows(*source, *stored, start, stop, first_row, row_scale, groups.start, own)
+            else:
+                for begin, block in self._blocks(A, start, stop, first_row):
+                    scale = row_scale[begin : begin + block.shape[0]]
+                    add_dense_rows(*source, block, first_row + begin, scale, groups.start, own)
+            totals[row][:, groups.start * BLOCK : groups.stop * BLOCK] = own
+
+        run_chunks(chunk, n_chunks * (len(parts) - 1))
+        for other in totals[1:]:
+            totals[0] += other
+        return np.ascontiguousarray(totals[0].T[self._places()]) / A.dtype.type(np.sqrt(self.shape[0]))
+
+    def _device_sketch(self, A, first_row, row_scale):
+        from .device.dense import dense_sketch  # loads the OpenCL runtime
+
+        source = self.key, int(self.stream), self._are_signs()
+        return dense_sketch(A, first_row, row_scale, *source, self._places())
+
+    def _are_signs(self):
+        return self.stream == Stream.RADEMACHER
+
+    def _parts(self, A, first_row, n_groups):
+        """Edges of the chunks of rows, and of the parts of the groups: a function of the shapes only."""
+        if A.n_entries * self.shape[0] < _SMALL:
+            return [first_row, first_row + A.shape[0]], [0, n_groups]
+        n_parts = min(_TASKS, n_groups)
+        affordable = max(1, A.shape[0] // (_MEMORY_SHARE * self.shape[0]))
+        n_chunks = min(affordable, -(-_TASKS // n_parts))
+        return self._edges(first_row, A.shape[0], n_chunks), [
+            n_groups * k // n_parts for k in range(n_parts + 1)
+        ]
 
     def _add(self, block, first_row, row_scale, first_column, totals):
-        for part, columns in self._columns(first_row, block.shape[0]):
-            if row_scale.size:
-                columns *= row_scale[part, None]
-            totals += (block[part].T @ columns).T
-
-    def _product(self, totals, width):
-        return totals / np.sqrt(self.shape[0])
+        raise NotImplementedError("`_sketch` does all")
 
     def _adjoint(self, Y):
-        scaled = Y / np.sqrt(self.shape[0])
+        width = -(-self.shape[0] // BLOCK) * BLOCK
+        placed = np.zeros((width, Y.shape[1]))
+        placed[self._places()] = Y / np.sqrt(self.shape[0])
 
         def make_rows(first_row, out):
-            for part, columns in self._columns(first_row, out.shape[0]):
-                np.matmul(columns, scaled, out=out[part])
+            panel = np.empty((min(_ADJOINT_ROWS, len(out)), width))
+            for start in range(0, len(out), _ADJOINT_ROWS):
+                rows = out[start : start + _ADJOINT_ROWS]
+                self._fill_panel(first_row + start, 0, panel[: len(rows)])
+                np.matmul(panel[: len(rows)], placed, out=rows)
 
         return make_rows
 
 
-class GaussianSketch(_DenseSketch):
+class GaussianSketch(DenseSketch):
     """A sample of `Gaussian`."""
 
-    def _fill(self, first_row, out):
-        fill_normal_rows(np.uint64(self.key), int(Stream.GAUSSIAN), first_row, out)
+    stream = Stream.GAUSSIAN
+    _fill = fill_normal_panel
+
+    def _places(self):
+        return planar_places(self.shape[0])
 
 
-class RademacherSketch(_DenseSketch):
+class RademacherSketch(DenseSketch):
     """A sample of `Rademacher`."""
 
-    def _fill(self, first_row, out):
-        fill_sign_rows(np.uint64(self.key), int(Stream.RADEMACHER), first_row, out)
+    stream = Stream.RADEMACHER
+    _fill = fill_sign_panel
+
+    def _places(self):
+        return np.arange(self.shape[0])

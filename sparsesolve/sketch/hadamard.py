@@ -16,7 +16,7 @@ import numpy as np
 
 from ..backends.jit import kernel
 from ..random import fill_signs
-from .vectors import LANES, butterfly, butterfly_add, butterfly_load
+from .vectors import VECTOR_BYTES, butterfly, butterfly_add, butterfly_load
 
 MIN_BLOCK = 64
 PAD = 8
@@ -25,10 +25,15 @@ _AHEAD = 8  # rows between those that are read and those that are fetched
 _BLOCKS_A_TURN = 4  # blocks that one tile takes before the next tile does: its totals stay in cache meanwhile
 
 
-def empty_tiles(n_tiles: int, block: int, width: int) -> np.ndarray:
-    """Tiles, not filled, of `block` rows and `width` columns; the width is a multiple of 8."""
+def empty_tiles(n_tiles: int, block: int, width: int, dtype: np.dtype) -> np.ndarray:
+    """Tiles, not filled, of `block` rows and `width` columns; the width is a multiple of `lanes_of` the type."""
     group_rows = min(_GROUP, block // 8)
-    return np.empty((n_tiles, block // group_rows, group_rows * width + PAD))
+    return np.empty((n_tiles, block // group_rows, group_rows * width + PAD), dtype)
+
+
+def lanes_of(dtype: np.dtype) -> int:
+    """Numbers of a type in one vector."""
+    return VECTOR_BYTES // dtype.itemsize
 
 
 def rows_of_tiles(tiles: np.ndarray, block: int) -> np.ndarray:
@@ -39,14 +44,15 @@ def rows_of_tiles(tiles: np.ndarray, block: int) -> np.ndarray:
 @kernel
 def _pass(X, start, run, distance, radix):
     """Transform the `radix` numbers, up to 8, that lie `distance` apart, for `run` places from `start` on."""
+    lanes = VECTOR_BYTES // X.itemsize
     if radix == 8:
-        for place in range(start, start + run, LANES):
+        for place in range(start, start + run, lanes):
             butterfly(X, place, distance, 8)
     elif radix == 4:
-        for place in range(start, start + run, LANES):
+        for place in range(start, start + run, lanes):
             butterfly(X, place, distance, 4)
     elif radix == 2:
-        for place in range(start, start + run, LANES):
+        for place in range(start, start + run, lanes):
             butterfly(X, place, distance, 2)
 
 
@@ -70,18 +76,19 @@ def _load_eight(A, first_column, first, factors, offset, X, place, width):
     never meet, so that it reaches no result.
     """
     n_rows, n_columns = A.shape
+    lanes = VECTOR_BYTES // A.itemsize
     start = first * n_columns + first_column
     if first >= 0 and start + 7 * n_columns + width <= A.size:
-        for lane in range(0, width, LANES):
+        for lane in range(0, width, lanes):
             ahead = _AHEAD * n_columns
             butterfly_load(A, start + lane, n_columns, ahead, factors, offset, X, place + lane, width, 8)
         return
-    rows = np.zeros((8, width))
+    rows = np.zeros((8, width), A.dtype)
     columns = min(width, n_columns - first_column)
     for row in range(max(0, -first), min(8, n_rows - first)):
         for column in range(columns):
             rows[row, column] = A[first + row, first_column + column]
-    for lane in range(0, width, LANES):
+    for lane in range(0, width, lanes):
         butterfly_load(rows, lane, width, 0, factors, offset, X, place + lane, width, 8)
 
 
@@ -111,7 +118,8 @@ def add_srht(A, first_column, first_row, row_scale, key, row_stream, block_strea
 
     Parameters
     ----------
-    A : ndarray of shape (n_rows, n_columns), float64, C order
+    A : ndarray of shape (n_rows, n_columns), float64 or float32, C order
+        The type of everything here.
     first_column : int
         Column of A that the totals begin with.
     first_row : int
@@ -131,9 +139,9 @@ def add_srht(A, first_column, first_row, row_scale, key, row_stream, block_strea
     last_radix = _last_radix(n_groups)
     apart = n_groups // last_radix
     Y = totals.reshape(-1)
-    X = np.empty(n_groups * pitch)
-    factors = np.empty(_BLOCKS_A_TURN * block)
-    signs = np.empty(_BLOCKS_A_TURN * block)
+    X = np.empty(n_groups * pitch, A.dtype)
+    factors = np.empty(_BLOCKS_A_TURN * block, A.dtype)
+    signs = np.empty(_BLOCKS_A_TURN * block, A.dtype)
     begin, end = first_row // block, (first_row + A.shape[0] - 1) // block + 1
     for turn in range(begin, end, _BLOCKS_A_TURN):
         blocks = min(_BLOCKS_A_TURN, end - turn)
@@ -164,17 +172,18 @@ def _last_radix(n_groups):
 def _add_block(X, apart, group_rows, pitch, signs, offset, Y, target, radix):
     """Transform the tile X across groups, those that lie `apart` groups apart, and add it to Y with signs."""
     width = (pitch - PAD) // group_rows
+    lanes = VECTOR_BYTES // X.itemsize
     for group in range(apart):
         for row in range(group_rows):
             start = group * pitch + row * width
             sign = offset + group * group_rows + row
             if radix == 16:
-                for place in range(start, start + width, LANES):
+                for place in range(start, start + width, lanes):
                     butterfly_add(
                         X, place, apart * pitch, signs, sign, apart * group_rows, Y, target + place, 16
                     )
             else:
-                for place in range(start, start + width, LANES):
+                for place in range(start, start + width, lanes):
                     butterfly_add(
                         X, place, apart * pitch, signs, sign, apart * group_rows, Y, target + place, 8
                     )
@@ -192,7 +201,7 @@ def add_padded_srht(A, first_column, first_row, row_scale, key, row_stream, bloc
     ----------
     rows : ndarray of shape (m,), int64
         The sampled rows of H.
-    totals : ndarray of shape (n_tiles, m, width), float64
+    totals : ndarray of shape (n_tiles, m, width)
 
     The others are those of `add_srht`.
     """
@@ -200,8 +209,11 @@ def add_padded_srht(A, first_column, first_row, row_scale, key, row_stream, bloc
     group_rows = min(_GROUP, block // 8)
     pitch = group_rows * width + PAD
     n_groups = block // group_rows
-    X = np.empty(n_groups * pitch)
-    factors = np.empty(block)
+    X = np.empty(n_groups * pitch, A.dtype)
+    factors = np.empty(block, A.dtype)
+    coarse = rows // block
+    fine = rows % block
+    places = fine // group_rows * pitch + fine % group_rows * width
     for k in range(first_row // block, (first_row + A.shape[0] - 1) // block + 1):
         first = k * block - first_row
         _fill_factors(key, row_stream, k, first, row_scale, factors)
@@ -209,21 +221,23 @@ def add_padded_srht(A, first_column, first_row, row_scale, key, row_stream, bloc
             _load_block(A, first_column + tile * width, first, factors, 0, X, n_groups, group_rows, pitch)
             _transform_across(X, n_groups, pitch, n_groups)
             for i in range(size):
-                sign = _walsh_sign(k, rows[i] // block)
-                row = rows[i] % block
-                place = row // group_rows * pitch + row % group_rows * width
-                for lane in range(width):
-                    totals[tile, i, lane] += sign * X[place + lane]
+                place = places[i]
+                total = totals[tile, i]
+                if _walsh_sign(k, coarse[i]) > 0:
+                    for lane in range(width):
+                        total[lane] += X[place + lane]
+                else:
+                    for lane in range(width):
+                        total[lane] -= X[place + lane]
 
 
 @kernel
 def _walsh_sign(i, j):
+    """Minus one to the number of bits that both numbers have; both are below 2^63."""
     common = i & j
-    sign = 1.0
-    while common:
-        sign = -sign
-        common &= common - 1
-    return sign
+    for shift in (32, 16, 8, 4, 2, 1):
+        common ^= common >> shift
+    return 1.0 - 2.0 * (common & 1)
 
 
 @kernel

@@ -14,10 +14,10 @@ from ..random import Stream, as_key, fill_normal_rows, uniforms
 from ..validation import check_matrix
 from .base import Distribution, Sketch
 from .srht import SRHT
+from .whitening import orthonormaliser
 
 _PROJECTIONS = 16
 _UNIFORM_SHARE = 0.1
-_RANK_TOLERANCE = 1e-12
 _BLOCK_CELLS = 1 << 17
 
 
@@ -110,12 +110,21 @@ class LeverageSketch(Sketch):
 
 def _probabilities(A: RowMatrix, key: int) -> np.ndarray:
     """Probability of each row, shape (n,)."""
+    scores = approximate_scores(A, key)
+    total = scores.sum()
+    scores *= (1.0 - _UNIFORM_SHARE) / total if total > 0 else 0.0
+    scores += (1.0 - scores.sum()) / scores.size
+    return scores
+
+
+def approximate_scores(A: RowMatrix, key: int) -> np.ndarray:
+    """Leverage scores from a sketch and a few projections, shape (n,): two passes."""
     n_rows, n_columns = A.shape
     source: Any = A.source
     sketched = SRHT(2 << (n_columns - 1).bit_length(), key).sample(n_rows).apply(source)
     if not np.all(np.isfinite(sketched)):
         raise ValueError("rows holds NaN or infinity: its leverage scores are not defined.")
-    projection = _whitening(sketched)
+    projection = orthonormaliser(sketched)
     normals = np.empty((projection.shape[1], _PROJECTIONS))
     fill_normal_rows(np.uint64(key), int(Stream.LEVERAGE_PROJECTION), 0, normals)
     projection = projection @ normals
@@ -125,19 +134,7 @@ def _probabilities(A: RowMatrix, key: int) -> np.ndarray:
         part = slice(start, start + step)
         projected = source[part] @ projection
         scores[part] = np.einsum("ij,ij->i", projected, projected)
-    total = scores.sum()
-    scores *= (1.0 - _UNIFORM_SHARE) / total if total > 0 else 0.0
-    scores += (1.0 - scores.sum()) / n_rows
-    return scores
-
-
-def _whitening(sketched: np.ndarray) -> np.ndarray:
-    """Return W of shape (d, rank) such that the columns of sketched W are orthonormal."""
-    norms = np.linalg.norm(sketched, axis=0)
-    norms[norms == 0] = 1.0
-    _, values, right = np.linalg.svd(sketched / norms, full_matrices=False)
-    kept = values > _RANK_TOLERANCE * values[0]
-    return right[kept].T / (norms[:, None] * values[kept])
+    return scores / _PROJECTIONS
 
 
 def _draw(probabilities: np.ndarray, key: int, size: int) -> tuple[np.ndarray, np.ndarray]:

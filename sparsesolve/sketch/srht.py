@@ -15,11 +15,12 @@ from .hadamard import (
     apply_adjoint_padded_srht,
     apply_adjoint_srht,
     empty_tiles,
+    lanes_of,
     rows_of_tiles,
 )
-from .vectors import LANES
 
 _TILE = 64  # columns
+_DOUBLE = np.dtype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,27 @@ class PaddedSRHT(Distribution):
         return PaddedSRHTSketch((self.size, n_rows), key)
 
 
-class SRHTSketch(Sketch):
+class _HadamardSketch(Sketch):
+    """What both have in common: their form on a device."""
+
+    _kernel = "srht"
+    _row_step: int
+    _rows: np.ndarray
+    _source: tuple
+
+    def _device_sketch(self, A, first_row, row_scale):
+        from .device.srht import Transform, hadamard_sketch  # loads the OpenCL runtime
+
+        streams = self._source[1], self._source[-1]
+        padded = len(self._source) == 2
+        transform = Transform(self.key, *streams, self._row_step, self._rows, padded)
+        return hadamard_sketch(A, first_row, row_scale, transform)
+
+    def _work(self, A):
+        return float(A.shape[0]) * A.shape[1]
+
+
+class SRHTSketch(_HadamardSketch):
     """A sample of `SRHT`."""
 
     def __init__(self, shape, key):
@@ -81,9 +102,8 @@ class SRHTSketch(Sketch):
         self._rows = choose(key, Stream.SRHT_ROWS, self._row_step, shape[0])
         self._source = np.uint64(key), int(Stream.SRHT_ROW_SIGNS), int(Stream.SRHT_BLOCK_SIGNS)
 
-    def _totals(self, width):
-        n_tiles, tile_width = _tiling(width)
-        totals = empty_tiles(n_tiles, self._row_step, tile_width)
+    def _totals(self, width, dtype):
+        totals = empty_tiles(_n_tiles(width), self._row_step, _tile_width(width, dtype), dtype)
         totals.fill(0.0)
         return totals
 
@@ -99,7 +119,7 @@ class SRHTSketch(Sketch):
         return lambda first_row, out: apply_adjoint_srht(full, *self._source, first_row, out)
 
 
-class PaddedSRHTSketch(Sketch):
+class PaddedSRHTSketch(_HadamardSketch):
     """A sample of `PaddedSRHT`."""
 
     def __init__(self, shape, key):
@@ -108,9 +128,8 @@ class PaddedSRHTSketch(Sketch):
         self._rows = choose(key, Stream.PADDED_SRHT_ROWS, _power_of_two(shape[1]), shape[0])
         self._source = np.uint64(key), int(Stream.PADDED_SRHT_ROW_SIGNS)
 
-    def _totals(self, width):
-        n_tiles, tile_width = _tiling(width)
-        return np.zeros((n_tiles, self.shape[0], tile_width))
+    def _totals(self, width, dtype):
+        return np.zeros((_n_tiles(width), self.shape[0], _tile_width(width, dtype)), dtype)
 
     def _add(self, block, first_row, row_scale, first_column, totals):
         add_padded_srht(
@@ -133,18 +152,21 @@ def _power_of_two(count: int) -> int:
     return 1 << (count - 1).bit_length()
 
 
-def _padded(width: int) -> int:
+def _padded(width: int, dtype: np.dtype = _DOUBLE) -> int:
     """The least multiple of the vector length that is at least `width`."""
-    return -(-width // LANES) * LANES
+    return -(-width // lanes_of(dtype)) * lanes_of(dtype)
 
 
-def _tiling(width: int) -> tuple[int, int]:
-    """Number of tiles for so many columns, and the width of each."""
-    n_tiles = -(-width // _TILE)
-    return n_tiles, _padded(-(-width // n_tiles))
+def _n_tiles(width: int) -> int:
+    return -(-width // _TILE)
+
+
+def _tile_width(width: int, dtype: np.dtype) -> int:
+    return _padded(-(-width // _n_tiles(width)), dtype)
 
 
 def _side_by_side(tiles: np.ndarray, width: int) -> np.ndarray:
     """Join tiles of shape (n_tiles, m, tile_width) to (m, width), over sqrt(m)."""
     n_tiles, size, tile_width = tiles.shape
-    return tiles.transpose(1, 0, 2).reshape(size, n_tiles * tile_width)[:, :width] / np.sqrt(size)
+    joined = tiles.transpose(1, 0, 2).reshape(size, n_tiles * tile_width)[:, :width]
+    return joined / tiles.dtype.type(np.sqrt(size))

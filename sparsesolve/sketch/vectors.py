@@ -1,43 +1,37 @@
-"""Hadamard butterflies on vectors of eight float64: the only place where the package writes LLVM code itself.
+"""Hadamard butterflies on vectors of 64 bytes, eight float64 or sixteen float32, written as LLVM code.
 
 A loop in plain numba would need checks, for every pair of the up to sixteen rows of a butterfly, that they do
 not overlap; without such checks the compiler does not vectorise it. Here the vectors are written out, for any
 radix, by one generator. Each operation has a body in numpy that says what it means; it is what runs when
-numba's compiler is switched off (NUMBA_DISABLE_JIT=1). All arrays are float64 in C order and are addressed by
-flat offsets, unchecked.
+numba's compiler is switched off (NUMBA_DISABLE_JIT=1). All arrays of an operation are of one type, in C order, and are
+addressed by flat offsets, unchecked.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-LANES = 8
-_LANES = range(LANES)
-_DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
+from ..backends.jit import generated
+
+VECTOR_BYTES = 64
 _INT32 = ir.IntType(32)
-
-
-def _generated(reference):
-    """Replace the numpy `reference` by generated code, where numba compiles."""
-    return lambda typed: reference if config.DISABLE_JIT else intrinsic(typed)
 
 
 def _hadamard_rows(rows):
     """Unnormalised Hadamard transform along the first axis."""
-    step = 1
+    step, lanes = 1, rows.shape[1]
     while step < len(rows):
-        rows = rows.reshape(-1, 2, step, LANES)
-        rows = np.stack([rows[:, 0] + rows[:, 1], rows[:, 0] - rows[:, 1]], axis=1).reshape(-1, LANES)
+        rows = rows.reshape(-1, 2, step, lanes)
+        rows = np.stack([rows[:, 0] + rows[:, 1], rows[:, 0] - rows[:, 1]], axis=1).reshape(-1, lanes)
         step *= 2
     return rows
 
 
 def _vectors(array, start, distance, radix):
-    return start + distance * np.arange(radix)[:, None] + np.arange(LANES)
+    return start + distance * np.arange(radix)[:, None] + np.arange(VECTOR_BYTES // array.itemsize)
 
 
 def _load_reference(A, start, row_distance, ahead, factors, first, X, place, distance, radix):
@@ -56,7 +50,7 @@ def _add_reference(X, place, distance, factors, first, factor_distance, Y, targe
     Y[_vectors(Y, target, distance, radix)] += signs * rows
 
 
-@_generated(_load_reference)
+@generated(_load_reference)
 def butterfly_load(typing, A, start, row_distance, ahead, factors, first, X, place, distance, radix):
     """Write the transform of `radix` rows of A: X[place + j distance] = sum_i H_ji factors[first + i] A[i].
 
@@ -81,7 +75,7 @@ def butterfly_load(typing, A, start, row_distance, ahead, factors, first, X, pla
     return signature, generate
 
 
-@_generated(_pass_reference)
+@generated(_pass_reference)
 def butterfly(typing, X, place, distance, radix):
     """Transform in place the `radix` vectors of X that lie `distance` apart from `place` on."""
     if not isinstance(radix, types.IntegerLiteral):
@@ -98,7 +92,7 @@ def butterfly(typing, X, place, distance, radix):
     return signature, generate
 
 
-@_generated(_add_reference)
+@generated(_add_reference)
 def butterfly_add(typing, X, place, distance, factors, first, factor_distance, Y, target, radix):
     """Add the scaled transform of `radix` vectors of X to vectors of Y that lie the same distance apart.
 
@@ -127,6 +121,9 @@ class _Code:
     def __init__(self, context, builder, signature, arguments):
         self.builder = builder
         self.arguments = arguments
+        self.bytes = signature.args[0].dtype.bitwidth // 8
+        self.lanes = VECTOR_BYTES // self.bytes
+        self.vector = ir.VectorType(ir.FloatType() if self.bytes == 4 else ir.DoubleType(), self.lanes)
         arrays = {i: kind for i, kind in enumerate(signature.args) if isinstance(kind, types.Array)}
         self.data = {i: context.make_array(t)(context, builder, arguments[i]).data for i, t in arrays.items()}
 
@@ -141,16 +138,16 @@ class _Code:
         return self.builder.gep(self.data[array], [offset])
 
     def load(self, pointer):
-        return self.builder.load(self.builder.bitcast(pointer, _DOUBLES.as_pointer()), align=8)
+        return self.builder.load(self.builder.bitcast(pointer, self.vector.as_pointer()), align=self.bytes)
 
     def store(self, vector, pointer):
-        self.builder.store(vector, self.builder.bitcast(pointer, _DOUBLES.as_pointer()), align=8)
+        self.builder.store(vector, self.builder.bitcast(pointer, self.vector.as_pointer()), align=self.bytes)
 
     def scalar(self, pointer):
         """One number in all lanes."""
-        undefined = ir.Constant(_DOUBLES, ir.Undefined)
+        undefined = ir.Constant(self.vector, ir.Undefined)
         first = self.builder.insert_element(undefined, self.builder.load(pointer), ir.Constant(_INT32, 0))
-        zeros = ir.Constant(ir.VectorType(_INT32, LANES), [0] * LANES)
+        zeros = ir.Constant(ir.VectorType(_INT32, self.lanes), [0] * self.lanes)
         return self.builder.shuffle_vector(first, undefined, zeros)
 
     def prefetch(self, pointer):

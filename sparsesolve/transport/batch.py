@@ -117,7 +117,7 @@ def entropic_transport_batch(
     >>> result.status.name, result.solution.potentials[0].shape
     ('CONVERGED', (100, 8))
     """
-    options = check_options(solver, tol, max_iter, max_time, backend)
+    options = check_options(solver, tol, max_iter, max_time, backend, pairs=None)
     tol = options.tol
     posed = _posed(a, b, C, reg)
     started = time.perf_counter()

@@ -243,7 +243,7 @@ def anneal(
     With `careful` every stage is solved to the goal, so that tiny flows are followed all the way down.
     """
     problem = state.problem
-    stages = _stages(problem.cost.high - problem.cost.low, problem.reg, 2.0 if careful else 4.0)
+    stages = stages_to(problem.cost.high - problem.cost.low, problem.reg, 2.0 if careful else 4.0)
     before = None
     go_sparse = False
     for number, reg in enumerate(stages):
@@ -260,16 +260,21 @@ def anneal(
             expected = state.density * np.sqrt(stages[number + 1] / reg)
             deeper = 1.0 if number + 2 < len(stages) else _DEEPER
             go_sparse = always_sparse or (sparse_allowed and expected * deeper <= SPARSE_DENSITY)
-            f, g = state.f.copy(), state.g.copy()
-            if before is not None:
-                weight = 0.8 * (stages[number + 1] - reg) / (reg - before[2])
-                state.f += weight * (f - before[0])
-                state.g += weight * (g - before[1])
-            before = f, g, reg
+            before = predict(state, before, reg, stages[number + 1])
     return reached
 
 
-def _stages(spread: float, reg: float, factor: float) -> list[float]:
+def predict(state: State, before, reg: float, next_reg: float):
+    """Move the potentials to where those of two stages point for the next one; returns what the next call needs."""
+    f, g = state.f.copy(), state.g.copy()
+    if before is not None:
+        weight = 0.8 * (next_reg - reg) / (reg - before[2])
+        state.f += weight * (f - before[0])
+        state.g += weight * (g - before[1])
+    return f, g, reg
+
+
+def stages_to(spread: float, reg: float, factor: float) -> list[float]:
     """Values of reg, each at most so many times smaller than the one before."""
     first = 0.02 * spread
     if first <= reg:

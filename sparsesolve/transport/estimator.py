@@ -145,7 +145,7 @@ class SinkhornNewtonSparse(CallbackSupport, TransformerMixin, BaseEstimator):
         """
         options = check_options(
             self.solver, self.tol, self.max_iter, self.max_time, self.backend, self.sinkhorn_sweeps, self.density,
-            self.marginal_penalty,
+            self.marginal_penalty, float(np.shape(X)[0] if np.ndim(X) else 0) * np.shape(X if Y is None else Y)[0],
         )  # fmt: skip
         X = validate_data(self, X, dtype=None, ensure_all_finite=False)
         cost, targets, map_to = self._cost(X, Y)

@@ -23,18 +23,19 @@ import numpy as np
 
 from ..backends.jit import kernel
 from ..driver import Iterate, Solver
+from ..operators.hessian_kernels import solve as _solve
 from ..result import Status
 from ..validation import check_count, check_real
-from .elementary import add_scaled, dot, exp_row
+from .elementary import add_scaled, exp_row
 
 # What the paper leaves open: how well systems are solved, and which steps are long enough.
-_RESIDUAL = 1e-6
+RESIDUAL = 1e-6
 _ARMIJO = 1e-4
 _HALVINGS = 60
 # Longest change of a potential that is tried, in units of reg: more than that leaves the range of exponentials.
 _LONGEST = 700.0
 # Steps of the conjugate gradient method, for each unknown.
-_CG_STEPS = 10
+CG_STEPS = 10
 # Rows and columns whose sums are below this share of what they should be get that share on the diagonal: a Newton step
 # is of no use to them, and its length has no bound.
 _STARVED = 1e-2
@@ -47,63 +48,80 @@ _LEAST_SUM, _LARGEST_SUM = 1e-250, 1e250
 
 
 @dataclass(frozen=True)
-class _Point:
+class Point:
     """Potentials, their plan with its marginals, and the value of the dual problem."""
 
     f: np.ndarray
     g: np.ndarray
-    plan: np.ndarray
+    plan: np.ndarray | None
     rows: np.ndarray
     columns: np.ndarray
     value: float
 
 
-class _Problem:
+class PaperProblem:
     """Minimise <C, P> + reg sum(P log P - P) over plans P with marginals a and b."""
 
     def __init__(self, C: np.ndarray, a: np.ndarray, b: np.ndarray, reg: float):
         self.C, self.a, self.b, self.reg = C, a, b, float(reg)
-        # One for the paper's costs, from 0 to 1; for others what makes the steps the same in all units.
-        self.weight = 1.0 / max(float(C.max() - C.min()), self.reg)
+        self.weight = self.weight_for(float(C.max() - C.min()))
         self.evaluations = 0
 
-    def at(self, f: np.ndarray, g: np.ndarray, plan: np.ndarray) -> _Point:
+    def weight_for(self, spread: float) -> float:
+        """One for the paper's costs, from 0 to 1; for others what makes the steps the same in all units."""
+        return 1.0 / max(spread, self.reg)
+
+    def room(self) -> np.ndarray | None:
+        """Where a plan goes."""
+        return np.empty((self.a.size, self.b.size))
+
+    def at(self, f: np.ndarray, g: np.ndarray, plan: np.ndarray | None) -> Point:
         """The point of these potentials; `plan` is overwritten."""
         rows, columns = np.empty_like(f), np.empty_like(g)
         mass = _fill_plan(self.C, f, g, self.reg, plan, rows, columns)
         self.evaluations += 1
-        return _Point(f, g, plan, rows, columns, float(self.a @ f + self.b @ g) - self.reg * mass)
+        return Point(f, g, plan, rows, columns, float(self.a @ f + self.b @ g) - self.reg * mass)
 
-    def error(self, point: _Point) -> float:
+    def error(self, point: Point) -> float:
         """L1 distance of the plan's marginals from a and b."""
         return float(np.abs(point.rows - self.a).sum() + np.abs(point.columns - self.b).sum())
 
-    def gauge(self, point: _Point) -> float:
+    def gauge(self, point: Point) -> float:
         """v.(x, y), which is zero at the maximum of the augmented potential."""
         return float(point.f.sum() + self.reg * point.f.size - point.g.sum())
 
-    def augmented(self, point: _Point) -> float:
+    def augmented(self, point: Point) -> float:
         """The value of the augmented potential."""
         gauge = self.gauge(point)
         return point.value - 0.5 * self.weight * gauge * gauge
 
-    def rounding(self, point: _Point) -> float:
+    def rounding(self, point: Point) -> float:
         """Error that rounding may make in a value of the potential."""
         return _ROUNDING * float(np.abs(point.f).max() + np.abs(point.g).max() + self.reg)
 
-    def sweep(self, point: _Point) -> _Point:
+    def sweep(self, point: Point) -> Point:
         """Make the rows exact by f, then the columns by g; the arrays of the point are used again."""
         f = point.f + self.reg * (np.log(self.a) - _log_sums(point.rows, self.C, point.f, point.g, self.reg))
         point = self.at(f, point.g, point.plan)
         g = point.g + self.reg * (np.log(self.b) - _log_sums(point.columns, self.C.T, point.g, f, self.reg))
         return self.at(f, g, point.plan)
 
-    def gradient(self, point: _Point) -> np.ndarray:
+    def direction(self, point: Point, gradient: np.ndarray, diagonal: np.ndarray, n_kept: int):
+        """Solve with the sparsified Hessian, in units of reg. Returns the solution, its steps, and the entries kept."""
+        support = _largest_entries(point.plan, n_kept)
+        direction = np.zeros_like(gradient)
+        augmentation = self.weight * self.reg
+        steps = _solve(
+            diagonal, *support, augmentation, gradient, RESIDUAL, CG_STEPS * gradient.size, direction
+        )
+        return direction, steps, support[1].size
+
+    def gradient(self, point: Point) -> np.ndarray:
         """Gradient of the augmented potential."""
         pull = self.weight * self.gauge(point)
         return np.concatenate((self.a - point.rows - pull, self.b - point.columns + pull))
 
-    def search(self, point: _Point, direction: np.ndarray, slope: float, plan: np.ndarray):
+    def search(self, point: Point, direction: np.ndarray, slope: float, plan: np.ndarray | None):
         """Backtracking line search. Returns the point reached, None if there is none, and how many were tried."""
         n = point.f.size
         target, rounding = self.augmented(point), self.rounding(point)
@@ -115,14 +133,14 @@ class _Problem:
             step *= 0.5
         return None, _HALVINGS
 
-    def aligned(self, point: _Point) -> _Point:
+    def aligned(self, point: Point) -> Point:
         """The same plan, with potentials for which the augmentation vanishes."""
         shift = self.gauge(point) / (point.f.size + point.g.size)
         return self.at(point.f - shift, point.g + shift, point.plan)
 
 
 def paper(
-    C: np.ndarray,
+    C: np.ndarray | None,
     a: np.ndarray,
     b: np.ndarray,
     reg: float,
@@ -131,6 +149,7 @@ def paper(
     *,
     sinkhorn_sweeps: int = 20,
     density: float | None = None,
+    problem: PaperProblem | None = None,
 ) -> Solver:
     """Sinkhorn-Newton-Sparse: sweeps, then Newton steps with a sparse Hessian.
 
@@ -151,6 +170,9 @@ def paper(
         2/n + 2/m: the paper's 2/n, read as that of the two off-diagonal blocks in a matrix of n^2 entries. Measured on
         random assignments of n = 500 it takes 11 Newton steps in the median; half as many entries take 54. The paper
         takes 15/n for L1 costs.
+
+    problem : PaperProblem, optional
+        Where it is another one's work to form plans and to solve systems; C is then not looked at.
 
     Yields
     ------
@@ -187,14 +209,14 @@ def paper(
     Tang, Shavlovsky, Rahmanian, Tardini, Thekumparampil, Xiao and Ying, "Accelerating Sinkhorn algorithm with sparse
     Newton iterations", ICLR 2024.
     """
-    n, m = C.shape
+    n, m = a.size, b.size
     sinkhorn_sweeps = check_count("sinkhorn_sweeps", sinkhorn_sweeps, minimum=0)
     density = 2.0 / n + 2.0 / m if density is None else check_real("density", density, above=0)
     n_kept = min(math.ceil(density * n * m), n * m)
-    problem = _Problem(C, a, b, reg)
+    problem = PaperProblem(np.asarray(C), a, b, reg) if problem is None else problem
     totals = {"sweeps": 0, "newton_steps": 0, "cg_steps": 0, "evaluations": 0}
 
-    def iterate(point: _Point, engine: str, used: float) -> Iterate:
+    def iterate(point: Point, engine: str, used: float) -> Iterate:
         extras = {
             "engine": engine,
             "reg": problem.reg,
@@ -204,24 +226,20 @@ def paper(
         }
         return Iterate((point.f, point.g), problem.error(point), point.value, extras)
 
-    point = problem.at(f.copy(), g.copy(), np.empty((n, m)))
+    point = problem.at(f.copy(), g.copy(), problem.room())
     for _ in range(sinkhorn_sweeps):
         point = problem.sweep(point)
         totals["sweeps"] += 1
         yield iterate(point, "paper-sinkhorn", 1.0)
 
     point = problem.aligned(point)
-    spare = np.empty((n, m))
-    augmentation = problem.weight * problem.reg
+    spare = problem.room()
     starved = _STARVED * np.concatenate((a, b))
     best, idle = problem.error(point), 0
     while idle < _IDLE_STEPS:
         gradient = problem.gradient(point)
         diagonal = np.maximum(np.concatenate((point.rows, point.columns)), starved)
-        support = _largest_entries(point.plan, n_kept)
-        direction = np.zeros(n + m)
-        most_steps = _CG_STEPS * (n + m)
-        cg_steps = _solve(diagonal, *support, augmentation, gradient, _RESIDUAL, most_steps, direction)
+        direction, cg_steps, kept = problem.direction(point, gradient, diagonal, n_kept)
         direction *= problem.reg
         slope = float(gradient @ direction)
         reached, evaluations = problem.search(point, direction, slope, spare)
@@ -229,7 +247,7 @@ def paper(
             point, spare = reached, point.plan
         for name, count in (("newton_steps", 1), ("cg_steps", cg_steps), ("evaluations", evaluations)):
             totals[name] += count
-        found = iterate(point, "paper-newton", support[1].size / (n * m))
+        found = iterate(point, "paper-newton", kept / (n * m))
         yield found
         if reached is None:
             break
@@ -285,45 +303,3 @@ def _keep(plan, least, starts, indices, values):
                 values[kept] = plan[i, j]
                 kept += 1
         starts[i + 1] = kept
-
-
-@kernel
-def _multiply(diagonal, starts, indices, values, augmentation, vector, out):
-    """Out = ([[D_1, S], [S', D_2]] + augmentation v v') vector, for a sparse S in CSR form."""
-    n = starts.shape[0] - 1
-    gauge = augmentation * (vector[:n].sum() - vector[n:].sum())
-    for k in range(diagonal.shape[0]):
-        out[k] = diagonal[k] * vector[k] + (gauge if k < n else -gauge)
-    for i in range(n):
-        total = 0.0
-        for k in range(starts[i], starts[i + 1]):
-            total += values[k] * vector[n + indices[k]]
-            out[n + indices[k]] += values[k] * vector[i]
-        out[i] += total
-
-
-@kernel
-def _solve(diagonal, starts, indices, values, augmentation, right, tolerance, max_steps, out):
-    """Solve for out, which is zero, by the conjugate gradient method scaled by the diagonal; returns the steps."""
-    residual = right.copy()
-    product = np.empty_like(right)
-    scale = 1.0 / diagonal
-    direction = scale * residual
-    energy = dot(residual, direction)
-    goal = tolerance * tolerance * dot(right, right)
-    steps = 0
-    while steps < max_steps and dot(residual, residual) > goal:
-        _multiply(diagonal, starts, indices, values, augmentation, direction, product)
-        curvature = dot(direction, product)
-        if not curvature > 0.0:
-            break
-        add_scaled(direction, energy / curvature, out)
-        add_scaled(product, -energy / curvature, residual)
-        steps += 1
-        before = energy
-        energy = 0.0
-        for k in range(residual.shape[0]):
-            energy += scale[k] * residual[k] * residual[k]
-        for k in range(residual.shape[0]):
-            direction[k] = scale[k] * residual[k] + energy / before * direction[k]
-    return steps

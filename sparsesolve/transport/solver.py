@@ -177,7 +177,7 @@ def entropic_transport(
     ('CONVERGED', True, True)
     """
     options = check_options(
-        solver, tol, max_iter, max_time, backend, sinkhorn_sweeps, density, marginal_penalty
+        solver, tol, max_iter, max_time, backend, sinkhorn_sweeps, density, marginal_penalty, pairs_of(C)
     )
     posed = pose(a, b, C, reg, marginal_penalty)
     start = None if potentials is None else check_potentials(potentials, posed.full.cost.shape)
@@ -191,7 +191,7 @@ def solve(posed: Posed, options: Options, start=None, callback=None, verbose=Fal
     warned = quiet or _warn_of_rounding(problem, tol)
     state = _begin(problem, None if start is None else posed.restrict(start), tol)
     outcome = drive(
-        _route(state, options, start is not None),
+        _engines(state, options, start is not None),
         tol=tol,
         max_iter=options.max_iter,
         max_time=options.max_time,
@@ -229,6 +229,19 @@ def solve(posed: Posed, options: Options, start=None, callback=None, verbose=Fal
         outcome.solve_time,
         options.choice,
     )
+
+
+def pairs_of(C) -> float:
+    """Size of a cost as it was given, before it is checked."""
+    return float(np.prod(getattr(C, "shape", ()))) if len(getattr(C, "shape", ())) == 2 else 0.0
+
+
+def _engines(state: State, options: Options, warm: bool):
+    if options.choice.name == "opencl":
+        from .device_route import device_route  # only where a device is used
+
+        return device_route(state, options, warm)
+    return _route(state, options, warm)
 
 
 def _begin(problem: Problem, start, tol: float) -> State:

@@ -363,7 +363,7 @@ def newton_on_support(
             _add_row_diagonal(indices[first:last], values[first:last], rows[i], kappa, diagonal)
             row_scale[i] = 1.0 / (rows[i] * (1.0 + kappa))
         for j in range(m):
-            ground[j] = kappa * target[j] + shift * error * b[j] + _secant(columns[j], target[j])
+            ground[j] = kappa * target[j] + shift * error * b[j] + secant(columns[j], target[j])
             diagonal[j] += ground[j] + 1e-300
             rhs[j] = target[j] - columns[j]
         forcing = max(min(0.1, max(0.3 * error, 1e-6)), min(0.2 * tol / error, 1e-2))
@@ -453,7 +453,7 @@ def newton_on_support(
 
 
 @kernel
-def _secant(column, target):
+def secant(column, target):
     """Extra curvature for a starved column, which makes its Newton step the Sinkhorn step: its own would overshoot."""
     if column >= 0.1 * target:
         return 0.0

@@ -21,3 +21,19 @@ def each_form(request, monkeypatch):
 
     monkeypatch.setenv(opencl.FORM_VARIABLE, request.param)
     return request.param
+
+
+@pytest.fixture
+def poisoned(device_runtime, monkeypatch):
+    """New memory on the device holds NaN: what is read before it was written is seen."""
+    import numpy as np
+
+    empty, fill = type(device_runtime).empty, device_runtime._cl.enqueue_fill_buffer
+
+    def full_of_nan(self, shape, dtype):
+        made = empty(self, shape, dtype)
+        if made.nbytes:
+            fill(self.queue, made.buffer, np.uint8(255), 0, made.nbytes)
+        return made
+
+    monkeypatch.setattr(type(device_runtime), "empty", full_of_nan)

@@ -7,7 +7,7 @@ import pytest
 
 from sparsesolve.kronecker.posterior import posterior
 from sparsesolve.kronecker.problem import matched_start, pose
-from sparsesolve.kronecker.products import kronecker_vector, mode_products
+from sparsesolve.operators.kronecker import kronecker_vector, mode_products
 
 SIZES = {
     "one wide": ([(5, 9)], 1),

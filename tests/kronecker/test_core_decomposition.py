@@ -9,9 +9,9 @@ from sparsesolve.driver import drive
 from sparsesolve.kronecker.decomposition import decompose, nearest_rank_one
 from sparsesolve.kronecker.posterior import posterior
 from sparsesolve.kronecker.problem import pose
-from sparsesolve.kronecker.products import mode_products, outer
 from sparsesolve.kronecker.pruning import Pruning
 from sparsesolve.kronecker.sampling import draw
+from sparsesolve.operators.kronecker import mode_products, outer
 
 
 def make(is_complex=False, n_snapshots=1, noise=0.02, seed=0, n=(12, 10, 11), m=(7, 8, 12)):

@@ -12,7 +12,6 @@ from sparsesolve.kronecker.iteration import Compiled, Multiplicative, rises
 from sparsesolve.kronecker.learning import learn
 from sparsesolve.kronecker.posterior import posterior
 from sparsesolve.kronecker.problem import pose, reduce_tall
-from sparsesolve.kronecker.products import kronecker_vector, mode_products, outer
 from sparsesolve.kronecker.pruning import Pruning, spread
 from sparsesolve.kronecker.updates import (
     alternating_step,
@@ -22,6 +21,7 @@ from sparsesolve.kronecker.updates import (
     rank_one_step,
     relative_change,
 )
+from sparsesolve.operators.kronecker import kronecker_vector, mode_products, outer
 
 
 def make(n=(6, 7, 5), m=(4, 5, 6), k=2, n_snapshots=1, is_complex=False, noise=0.05, seed=0):

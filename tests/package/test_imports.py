@@ -38,10 +38,13 @@ SYSTEMS = {"regression", "transport", "coordinate", "completion", "kronecker", "
 # Packages that only some files may import.
 KEPT_APART = {
     "cvxpy": ["reference/"],
-    "dask": ["streams.py"],
+    "dask": ["streams/"],
+    "distributed": ["streams/"],
     "matplotlib": ["plotting/", "cli/"],
+    "pyarrow": ["streams/"],
     "pyopencl": ["backends/opencl.py"],
     "rich": ["cli/"],
+    "zarr": ["streams/"],
     "sklearn": ["*estimator.py", "callbacks.py", "exceptions.py", "datasets/", "cli/"],
 }
 # What every installation has.
@@ -159,6 +162,7 @@ def test_functions_leave_sklearn_alone():
 
 def test_rooms_import_without_optional_packages():
     optional = ["pyopencl", "cvxpy", "clarabel", "matplotlib", "PIL", "rich", "dask"]
+    optional += ["distributed", "pyarrow", "zarr", "networkx", "pandas", "polars"]
     block = f"import sys; sys.modules.update(dict.fromkeys({optional}))\n"
     use = "import sparsesolve\nfor name in sparsesolve.__all__: getattr(sparsesolve, name)"
     assert "sklearn" in modules_after(block + use)

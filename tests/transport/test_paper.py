@@ -9,6 +9,7 @@ import scipy.sparse
 
 from sparsesolve.datasets import hard_transport_problems, load_digit_transport, make_assignment_problem
 from sparsesolve.driver import drive
+from sparsesolve.operators.hessian_kernels import multiply
 from sparsesolve.transport import entropic_transport
 from sparsesolve.transport import paper as module
 from sparsesolve.transport.paper import paper
@@ -166,7 +167,7 @@ def test_derivatives_of_the_potential():
     """Minus the Hessian has plus signs in all four blocks; the augmentation adds v v'."""
     C, a, b = small_problem(6, 4)
     reg, n = 0.1, 6
-    problem = module._Problem(C, a, b, reg)
+    problem = module.PaperProblem(C, a, b, reg)
     rng = np.random.default_rng(3)
     f, g = 0.1 * rng.standard_normal(6), 0.1 * rng.standard_normal(4)
 
@@ -184,7 +185,7 @@ def test_derivatives_of_the_potential():
     product = np.empty(10)
     hessian = np.empty((10, 10))
     for k, unit in enumerate(np.eye(10)):
-        module._multiply(diagonal, *support, problem.weight * reg, unit, product)
+        multiply(diagonal, *support, problem.weight * reg, unit, product)
         hessian[k] = product / reg
     np.testing.assert_allclose(hessian, curvatures, rtol=1e-5, atol=1e-5)
     P, v = point.plan, np.repeat([1.0, -1.0], [6, 4])

@@ -18,11 +18,14 @@ class Options:
     choice: Choice
 
 
-def check_options(tol, max_iter, max_time, backend) -> Options:
-    """Return the options, or raise a ValueError that names the one that is wrong."""
+def check_options(tol, max_iter, max_time, backend, device_work: float | None = None) -> Options:
+    """Return the options, or raise a ValueError that names the one that is wrong.
+
+    `device_work` is the number of entries that products on a device would read; None where there are none.
+    """
     return Options(
         tol=check_real("tol", tol, minimum=0),
         max_iter=check_count("max_iter", max_iter),
         max_time=None if max_time is None else check_real("max_time", max_time, minimum=0),
-        choice=select(backend),
+        choice=select(backend, None if device_work is None else "gram-product", device_work or 0.0),
     )

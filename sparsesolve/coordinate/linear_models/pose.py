@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -73,6 +74,14 @@ class Posed:
     def scaled(self, factor: float) -> Posed:
         """The same data with all penalties times a factor."""
         return replace(self, model=self.model.scaled(factor))
+
+    def on_device(self, runtime) -> Posed:
+        """The same, with the large products of its sparse matrix on a device."""
+        model: Any = self.model
+        made = replace(model, X=model.X.on_device(runtime))
+        for name in ("raw_moments", "_moments"):  # the data are the same
+            made.__dict__[name] = getattr(model, name)
+        return replace(self, model=made)
 
     def largest_penalty_factor(self) -> float:
         """The factor of the penalties from which on every coefficient is zero; infinity if there is no l1 penalty."""

@@ -119,10 +119,14 @@ class _Quadratic:
             + self.threshold[support] * signs
         )
         residual_shift = -(self.slope + self.response.sum()) if self.total > 0.0 else 0.0
-        change, change_shift = _conjugate_gradients(
-            model.X.parts, support, self.curvature, self.total, model.l2[support] + self.ridge,
-            self.diagonal[support], residual, residual_shift, tol, _CONJUGATE_STEPS,
+        system = (
+            self.curvature, self.total, model.l2[support] + self.ridge, self.diagonal[support], residual,
+            residual_shift, tol, _CONJUGATE_STEPS,
         )  # fmt: skip
+        if model.X.device is None:
+            change, change_shift = _conjugate_gradients(model.X.parts, support, *system)
+        else:
+            change, change_shift = model.X.select(support).device.solve_gram(*system)
         solved = at[support] + change
         refined = np.zeros_like(w)
         refined[support] = np.where(solved * signs > 0.0, solved, 0.0)

@@ -77,10 +77,8 @@ def certified_result(
 ) -> Result:
     """The result of a solution that has a `dual_gap`; unless quiet, it warns of one that is too large."""
     gap = solution.dual_gap
-    if status is not Status.CONVERGED and not quiet:
-        warn_caller(
-            f"{status.name}: the relative duality gap is {gap:.1e}, above tol={options.tol:.1e}. {status.help}"
-        )
+    if not quiet:
+        warn_of_gap(gap, status, options.tol)
     return Result(
         solution,
         status,
@@ -91,6 +89,14 @@ def certified_result(
         outcome.solve_time,
         options.choice,
     )
+
+
+def warn_of_gap(gap: float, status: Status, tol: float) -> None:
+    """Warn of a gap that is too large."""
+    if status is not Status.CONVERGED:
+        warn_caller(
+            f"{status.name}: the relative duality gap is {gap:.1e}, above tol={tol:.1e}. {status.help}"
+        )
 
 
 def solution_at(posed: Posed, point: Point, identified: int) -> LinearSolution:

@@ -12,7 +12,7 @@ from functools import reduce
 
 import numpy as np
 
-from .kernels import weighted_marginal
+from .kronecker_kernels import weighted_marginal
 
 # Below so many columns a product in the middle of a tensor is made on a transposed copy: single products cost more.
 _NARROW = 8
