@@ -150,7 +150,7 @@ def cluster(n_workers: int):
     from distributed import Client, LocalCluster
 
     with (
-        LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None) as workers,
+        LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=":0") as workers,
         Client(workers, set_as_default=False) as client,
     ):
         yield client

@@ -4,6 +4,8 @@ import sys
 import warnings
 from types import FrameType
 
+__all__ = ["AssumptionWarning", "BackendError", "ConvergenceWarning", "NumericalError", "SparseSolveError"]  # noqa: F822
+
 
 class SparseSolveError(Exception):
     """Base class of the package's own errors."""

@@ -1,8 +1,8 @@
 """The OpenCL runtime: devices, programs, kernels, buffers. The only module that imports pyopencl.
 
-One runtime for each process and device, made under a lock. Queues and kernel objects belong to one thread each: a
-kernel that two threads share mixes up their arguments. A child that was forked after OpenCL was used would hang
-inside the driver, and is refused.
+One runtime for each process and device, made under a lock. Queues, kernel objects and pools of memory belong to one
+thread each: a kernel that two threads share mixes up their arguments, and a buffer its contents. A child that was
+forked after OpenCL was used would hang inside the driver, and is refused.
 
 Environment
 -----------
@@ -253,9 +253,6 @@ class Runtime:
         self._context = cl.Context([handle])
         self._programs: dict[str, Any] = {}
         self._local = threading.local()
-        self._pool = (
-            cl.tools.MemoryPool(cl.tools.ImmediateAllocator(self.queue)) if device.kind == "gpu" else None
-        )
 
     def __repr__(self):
         return f"Runtime({self.device})"
@@ -271,6 +268,20 @@ class Runtime:
         if not hasattr(self._local, "queue"):
             self._local.queue = self._cl.CommandQueue(self._context)
         return self._local.queue
+
+    @property
+    def _pool(self):
+        """Where a GPU's buffers come from, of the thread that asks; None for a CPU device.
+
+        What is let go of while kernels still run is given to later ones of the same queue, which wait for them; those
+        of another queue would not.
+        """
+        if self.device.kind != "gpu":
+            return None
+        if not hasattr(self._local, "pool"):
+            tools = self._cl.tools
+            self._local.pool = tools.MemoryPool(tools.ImmediateAllocator(self.queue))
+        return self._local.pool
 
     def need_float64(self) -> None:
         """Raise where the device has no float64: nothing is narrowed silently."""

@@ -161,7 +161,8 @@ def _backends() -> list[tuple[str, str]]:
     from ..backends.crossovers import KERNELS, read_crossovers
 
     choice = select("auto", "dense-sketch", float("inf"))
-    pairs = [("auto chooses, for a large sketch", f"{choice.name} on {choice.device} in {choice.dtype}: {choice.reason}")]
+    auto = f"{choice.name} on {choice.device} in {choice.dtype}: {choice.reason}"
+    pairs = [("auto chooses, for a large sketch", auto)]
     for device, table in read_crossovers().items():
         for kernel, unit in KERNELS.items():
             least = table.get(kernel)

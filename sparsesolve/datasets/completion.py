@@ -101,7 +101,7 @@ class MaskedImage(NamedTuple):
 
 
 class MovieLensData(NamedTuple):
-    """MovieLens ratings.
+    """Ratings of films by users, as MovieLens publishes them.
 
     Attributes
     ----------

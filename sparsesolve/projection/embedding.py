@@ -47,8 +47,8 @@ def embed_nodes(adjacency: scipy.sparse.csr_array, options: EmbeddingOptions, ke
 
     Parameters
     ----------
-    adjacency : csr_array of shape (n_nodes, n_nodes)
-        Entries at least 0. Nodes without neighbours get zeros.
+    adjacency : csr_array of shape (n_nodes, n_nodes), float64 or float32
+        Entries at least 0, of any size. Nodes without neighbours get zeros.
     options : EmbeddingOptions
     key : int
         Row i of R depends on (key, i) alone.
@@ -68,19 +68,24 @@ def embed_nodes(adjacency: scipy.sparse.csr_array, options: EmbeddingOptions, ke
     2019, algorithm 1 and equation 8.
     """
     n_nodes, dtype = adjacency.shape[0], options.dtype
-    degrees = adjacency.sum(axis=1, dtype=np.float64)
+    # In units of the largest entry sums stay in range, and shares of the links do in any dtype.
+    unit = np.ldexp(1.0, int(np.frexp(adjacency.data.max(initial=0.0))[1]) - 1)
+    values = adjacency.data.astype(np.float64) / unit
+    rows = np.repeat(np.arange(n_nodes), np.diff(adjacency.indptr))
+    degrees = np.bincount(rows, values, n_nodes)
     linked = degrees > 0
-    inverse_degrees = np.divide(1.0, degrees, where=linked, out=np.zeros(n_nodes)).astype(dtype)
+    shares = values / np.where(linked, degrees, 1.0)[rows]
     factors = np.power(degrees, options.degree_exponent, where=linked, out=np.zeros(n_nodes))
     # Where rows are normalised, common factors of R cancel; they are kept for those who do not normalise.
+    if not options.normalize:
+        factors *= unit**options.degree_exponent
     factors *= np.sqrt(1.0 / (options.density * options.n_components))
     signs = random_signs(key, Stream.NODE_PROJECTION, (n_nodes, options.n_components), options.density)
     now = (signs * factors.astype(dtype)[:, None]).toarray()
     graph = (
         adjacency.indptr.astype(np.uint64),
         adjacency.indices.astype(np.uint32),
-        adjacency.data.astype(dtype),
-        inverse_degrees,
+        shares.astype(dtype),
     )
     total, then = np.zeros((n_nodes, options.n_components), dtype), np.empty_like(now)
     n_chunks = min(_CHUNKS, n_nodes)
@@ -98,9 +103,7 @@ def embed_nodes(adjacency: scipy.sparse.csr_array, options: EmbeddingOptions, ke
 
 
 @finite_kernel
-def _propagate(
-    starts, neighbours, values, inverse_degrees, now, weight, normalize, last, first, stop, then, total
-):
+def _propagate(starts, neighbours, shares, now, weight, normalize, last, first, stop, then, total):
     """Write rows of T now, and add them, of unit length if asked, to the total; bring that to unit length at last."""
     width = now.shape[1]
     row = np.empty(width, now.dtype)
@@ -108,11 +111,10 @@ def _propagate(
         for k in range(width):
             row[k] = 0.0
         for place in range(starts[i], starts[i + 1]):
-            value, other = values[place], neighbours[place]
+            share, other = shares[place], neighbours[place]
             for k in range(width):
-                row[k] += value * now[other, k]
+                row[k] += share * now[other, k]
         for k in range(width):
-            row[k] *= inverse_degrees[i]
             then[i, k] = row[k]
         if weight != 0.0:
             factor = weight * _inverse_length(row) if normalize else weight

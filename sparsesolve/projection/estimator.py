@@ -99,7 +99,7 @@ class SparseProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         ValueError
             For bad data or parameters; the message names the argument, its value and the mend.
         """
-        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=(np.float64, np.float32))
+        X = _checked(self, X, ("csr", "csc"), reset=True)
         n_samples, n_features = X.shape
         self.n_components_ = self._count_components(n_samples, n_features)
         self.density_ = _density(self.density, n_features)
@@ -125,7 +125,7 @@ class SparseProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             Sparse where X is, unless `dense_output` is true. Float32 where X is, else float64.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=(np.float64, np.float32), reset=False)
+        X = _checked(self, X, ("csr", "csc"), reset=False)
         if not scipy.sparse.issparse(X):
             return project_rows(X, self._signs, self._scale)
         projected = X @ self.components_.T.astype(X.dtype, copy=False)
@@ -277,8 +277,7 @@ class FastRP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n_nodes, n_components)
         """
-        X = validate_data(self, X, accept_sparse=("csr",), dtype=(np.float64, np.float32))
-        adjacency = scipy.sparse.csr_array(X)
+        adjacency = scipy.sparse.csr_array(_checked(self, X, ("csr",), reset=True))
         if adjacency.shape[0] != adjacency.shape[1]:
             raise ValueError(
                 f"X has shape {adjacency.shape}, but an adjacency is square: give a row and a column for each node."
@@ -288,9 +287,9 @@ class FastRP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 f"X has a negative entry, {adjacency.data.min()}: links have weights of at least 0."
             )
         check_choice("dtype", self.dtype, ("float32", "float64"))
+        if np.ndim(self.weights) != 1 or len(self.weights) == 0:
+            raise ValueError(f"weights={self.weights!r} must be a sequence of numbers: one for each power.")
         weights = [check_real(f"weights[{q}]", weight) for q, weight in enumerate(self.weights)]
-        if not weights:
-            raise ValueError("weights is empty: give one for each power.")
         self.density_ = _density(self.density, adjacency.shape[0])
         options = EmbeddingOptions(
             check_count("n_components", self.n_components),
@@ -312,6 +311,19 @@ class FastRP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.sparse = True
         tags.input_tags.pairwise = True
         return tags
+
+
+def _checked(estimator, X, formats, reset):
+    """X in float64 or float32, with what is known of its features checked or kept."""
+    X = validate_data(
+        estimator,
+        X,
+        reset=reset,
+        accept_sparse=formats,
+        dtype=(np.float64, np.float32),
+        ensure_all_finite=False,
+    )
+    return check_matrix("X", X)
 
 
 def _density(density, n_features: int) -> float:

@@ -310,9 +310,15 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
 
 
 def _as_data(estimator, X, y, reset):
-    """Return X as it is, uncopied, and y; scikit-learn's bookkeeping of feature names and counts done."""
+    """Return `rows_of` X, of which the solver finds what is not finite, and y."""
     if y is None:
         raise ValueError("fit requires y to be passed, but the target y is None: give the targets.")
+    X = rows_of(estimator, X, reset, check_finite=scipy.sparse.issparse(X))
+    return X, check_targets("y", np.asarray(y), X.shape[0])
+
+
+def rows_of(estimator, X, reset: bool, check_finite: bool = True):
+    """Return X as it is, uncopied, and checked; scikit-learn's bookkeeping of feature names and counts done."""
     X = validate_data(
         estimator,
         X,
@@ -322,6 +328,4 @@ def _as_data(estimator, X, y, reset):
         ensure_all_finite=False,
         ensure_2d=True,
     )
-    X = check_matrix("X", X, check_finite=scipy.sparse.issparse(X))
-    y = check_targets("y", np.asarray(y), X.shape[0])
-    return X, y
+    return check_matrix("X", X, check_finite=check_finite)

@@ -106,7 +106,7 @@ def ridge_path(
     design = Design(as_row_matrix(A), b[:, None], weights, bool(fit_intercept))
     design, scale = design.with_safe_targets()
     tol = engines.EPS if options.tol is None else options.tol
-    solver = _path(design, alphas, options, tol)
+    solver = _path(design, alphas, options)
     with blas_for(design.n_unknowns):
         outcome = drive(
             solver, tol=tol, max_iter=max_iter, max_time=options.max_time, callback=callback, verbose=verbose
@@ -129,7 +129,7 @@ class _PathFit:
     stage: str
 
 
-def _path(design: Design, alphas: np.ndarray, options: Options, tol: float):
+def _path(design: Design, alphas: np.ndarray, options: Options):
     design, root, start, gradient, stage = _root_and_start(design, options)
     yield TICK
     factor = _PathFactor.of(root, design, alphas)

@@ -16,10 +16,9 @@ from numba.core import cgutils
 from ..backends.jit import generated
 
 _WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
-#: Bytes of a vector, and vectors and columns of the largest tile: as many as there are registers for.
+#: Bytes of a vector, and vectors of a tile: as many as there are registers for with 6 columns, the most.
 VECTOR_BYTES = 64 if _WIDE else 32
 TILE_VECTORS = 4 if _WIDE else 2
-TILE_COLUMNS = 6
 
 
 def _add_tile_reference(panel, place, pitch, depth, A, start, n_columns, totals, target, distance, columns):

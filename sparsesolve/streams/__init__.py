@@ -11,11 +11,12 @@
 True
 """
 
-from .blocks import Block, BlockError, RowBlocks, keep_features, require_finite
+from .blocks import Block, BlockError, RowBlocks, keep_features, require_finite  # noqa: F401  (for the systems)
 from .entries import EntryBlocks, Triplets, entry_blocks
 from .moments import BlockMoments, block_moments
 from .reduce import Passes, Progress, reduce_blocks
-from .sources import as_row_blocks, is_stream, row_blocks
+from .schedulers import map_in_order
+from .sources import as_row_blocks, is_stream, row_blocks  # noqa: F401
 
 __all__ = [
     "Block",
@@ -26,12 +27,9 @@ __all__ = [
     "Progress",
     "RowBlocks",
     "Triplets",
-    "as_row_blocks",
     "block_moments",
     "entry_blocks",
-    "is_stream",
-    "keep_features",
+    "map_in_order",
     "reduce_blocks",
-    "require_finite",
     "row_blocks",
 ]

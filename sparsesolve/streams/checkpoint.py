@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse
+
+from .blocks import RowBlocks, read
 
 _META = "fit.json"
 
@@ -100,3 +103,25 @@ def fingerprint(identity: Any) -> str:
     """A short name of a JSON value; what JSON does not know counts by its `repr`."""
     text = json.dumps(identity, sort_keys=True, default=repr)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def contents_name(blocks: RowBlocks) -> str:
+    """A short name of what the first block and the last hold: other data of the same shape have another one.
+
+    The last is left out where all blocks before it would have to be read for it.
+    """
+    name = hashlib.blake2b(digest_size=16)
+    for number in [0] if blocks.source.lengths is None else sorted({0, blocks.n_blocks - 1}):
+        block = read(next(blocks.parts(number)), number, 0, blocks.n_columns)
+        for array in [*_arrays_of(block.data), block.targets, block.weights]:
+            if array is not None:
+                name.update(f"{array.dtype} {array.shape}".encode())
+                name.update(np.ascontiguousarray(array).data)
+    return name.hexdigest()
+
+
+def _arrays_of(data) -> list[np.ndarray]:
+    if not scipy.sparse.issparse(data):
+        return [data]
+    rows = data.tocsr()
+    return [rows.indptr, rows.indices, rows.data]

@@ -17,14 +17,14 @@ from .blocks import Block, BlockError, RowBlocks
 from .reduce import reduce_blocks
 from .sources import row_blocks
 
-#: Entries of a partition: some hundred MB, and some seconds of work.
-PARTITION_ENTRIES = 1 << 22
+#: Entries of a partition: some 50 MB, and tenths of a second of work a sweep.
+PARTITION_ENTRIES = 1 << 21
 # Bytes of a triplet as it is read.
 _TRIPLET = 24
 
 
 class Triplets(NamedTuple):
-    """Some entries.
+    """Some entries of a matrix, by their places.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ def entry_blocks(
         The same, of weights.
     block_rows : int, optional
         Triplets of a block, where blocks are cut from arrays; blocks of 128 MiB unless given.
-    partition_entries : int, default=2**22
+    partition_entries : int, default=2**21
         About how many entries make a partition, which one worker holds and works on at a time.
     scheduler, progress
         As of `row_blocks`.

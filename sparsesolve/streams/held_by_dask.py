@@ -14,6 +14,8 @@ from .reduce import block_groups
 
 # A call is begun anew where a worker was lost with what it had been sent, so many times.
 _ATTEMPTS = 6
+# Bytes of what is not worth a place of its own on every worker.
+_SMALL = 1 << 16
 # Seconds before the next attempt, times its number: what is lost must be noticed first.
 _PAUSE = 0.2
 
@@ -84,7 +86,9 @@ class HeldByDask:
         raise AssertionError("unreachable")
 
     def _sent(self, value):
-        """An array on every worker."""
+        """An array on every worker; a small one goes with each task."""
+        if value.nbytes <= _SMALL:
+            return value
         known = self._shared.get(id(value))
         if known is not None and known[0]() is value:
             return known[1]

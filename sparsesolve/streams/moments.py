@@ -19,7 +19,7 @@ _LEAST_ROWS = 64
 
 
 class BlockMoments(NamedTuple):
-    """Sums over all rows.
+    """Sums over all rows: means, and products of the columns.
 
     Attributes
     ----------
@@ -49,6 +49,10 @@ def block_moments(passes: Passes, *, with_targets: bool = False, centred: bool =
         Targets are further columns, behind those of the data.
     centred : bool
         Products of what is left of the columns without their means; else of the columns.
+
+    Returns
+    -------
+    BlockMoments
     """
     units = _units(_columns(passes.blocks.first, slice(None), with_targets), centred)
     total, mean, products = passes.reduce(_OfBlock(units, with_targets, centred), merged)

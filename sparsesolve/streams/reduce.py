@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .blocks import Block, Part, RowBlocks, len_of, read, require_finite
-from .checkpoint import Checkpoint, Kept
+from .checkpoint import Checkpoint, Kept, contents_name
 from .schedulers import group_values
 
 # From so many blocks on, some consecutive ones make a group, which one worker sums.
@@ -23,7 +23,17 @@ Combine = Callable[[Values, Values], Values]
 
 
 class Progress(NamedTuple):
-    """How far a pass over the blocks has come."""
+    """How far a pass over the blocks has come.
+
+    Attributes
+    ----------
+    pass_number : int
+        From 1 on.
+    blocks_done : int
+    n_blocks : int or None
+        None where nobody knows before the end.
+    rows_done : int
+    """
 
     pass_number: int
     blocks_done: int
@@ -116,9 +126,7 @@ def reduce_blocks(
     groups = block_groups(blocks, n_blocks, n_rows, every)
     lengths = blocks.known_lengths
     expected = None if lengths is None else len(lengths)
-    values = group_values(
-        blocks.scheduler, groups, _GroupSum(map_function, combine), blocks.source.wants_dask
-    )
+    values = group_values(blocks.scheduler, groups, _GroupSum(map_function, combine))
     try:
         for value in values:
             total = value.values if total is None else combine(total, value.values)
@@ -195,7 +203,8 @@ class Passes:
     ----------
     blocks : RowBlocks
     identity : object
-        What, beside the shape of the data, tells this fit from another; see `Checkpoint`.
+        What, beside the data, tells this fit from another; see `Checkpoint`. Data are known by their shape, and by the
+        numbers of the first block and of the last.
     """
 
     def __init__(self, blocks: RowBlocks, identity: Any = None):
@@ -204,7 +213,8 @@ class Passes:
         self.checkpoint = None
         if blocks.checkpoint is not None:
             blocks.require_passes("a fit that can be resumed")
-            self.checkpoint = Checkpoint(blocks.checkpoint, [identity, blocks.lengths, blocks.n_columns])
+            shape = [blocks.lengths, blocks.n_columns]
+            self.checkpoint = Checkpoint(blocks.checkpoint, [identity, shape, contents_name(blocks)])
 
     def remember(self, name: str, value):
         """A number that a resumed fit must have again, as the key of a sketch; see `Checkpoint.remember`."""

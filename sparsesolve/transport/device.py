@@ -91,7 +91,7 @@ class DevicePasses:
             if kept is not None:
                 state.density = kept.n_entries / state.pairs
                 return kept
-            depth *= 0.9
+            depth -= max(0.1 * abs(depth), 1.0)  # below zero, too: entries of a flat plan are all alike
 
 
 def sinkhorn(passes: DevicePasses, reg: float, goal: float):

@@ -83,11 +83,10 @@ class DevicePaper(PaperProblem):
     def direction(self, point, gradient, diagonal, n_kept):
         """Solve with the sparsified Hessian, in units of reg."""
         n, m = self.a.size, self.b.size
-        level = self._level(point, n_kept)
-        kept = self.cost.entries_above(point.f, point.g, self.reg, np.full(n, level), np.zeros(m))
-        while kept is None:
-            level *= 0.9
+        level, kept = self._level(point, n_kept), None
+        while kept is None:  # where they are more than buffers hold, only the larger ones
             kept = self.cost.entries_above(point.f, point.g, self.reg, np.full(n, level), np.zeros(m))
+            level += max(0.1 * abs(level), 1.0)
         self.evaluations += 2
         gauge = np.concatenate([np.ones(n), -np.ones(m)])
         found = device_cg(

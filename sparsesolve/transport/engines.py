@@ -283,7 +283,7 @@ def stages_to(spread: float, reg: float, factor: float) -> list[float]:
     return [reg * (first / reg) ** ((steps - k) / steps) for k in range(steps + 1)]
 
 
-def log_domain(state: State, goal: float):
+def log_domain(state: State):
     """Sinkhorn sweeps on potentials, safe at any reg: the last resort."""
     problem = state.problem
     reg = problem.reg

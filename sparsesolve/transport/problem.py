@@ -189,7 +189,7 @@ def cost_of(name: str, C) -> Cost:
     return _cost_of_points(C) if isinstance(C, PointCloudCost) else _cost_of_matrix(name, C)
 
 
-def check_potentials(potentials, shape, names=("a", "b")) -> tuple[np.ndarray, np.ndarray]:
+def check_potentials(potentials, shape) -> tuple[np.ndarray, np.ndarray]:
     """Return starting potentials as float64 arrays; -inf stands for 0."""
     try:
         f, g = (np.array(values, dtype=np.float64) for values in potentials)

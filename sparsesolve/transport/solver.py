@@ -283,7 +283,7 @@ def _route(state: State, options: Options, warm: bool):
         state.begin_again()
         reached = yield from engines.anneal(state, goal, careful=True)
     if not reached:
-        yield from engines.log_domain(state, goal)
+        yield from engines.log_domain(state)
 
 
 def _warn_of_rounding(problem: Problem, tol: float) -> bool:

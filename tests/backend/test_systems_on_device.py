@@ -1,5 +1,7 @@
 """Whole solves with backend="opencl": the same certified answers as on the CPU."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -7,6 +9,7 @@ import scipy.sparse
 from sparsesolve import BCDClassifier, BCDRegressor, SinkhornNewtonSparse, entropic_transport
 from sparsesolve.exceptions import BackendError
 from sparsesolve.transport import PointCloudCost, entropic_transport_batch
+from sparsesolve.transport.device import DevicePasses
 
 pytestmark = pytest.mark.usefixtures("device_runtime")
 
@@ -83,6 +86,22 @@ def test_the_same_bits_each_time_and_a_warm_start():
     warm = entropic_transport(a, b, C, 1e-3, backend="opencl", potentials=one.potentials)
     assert warm.converged
     assert warm.solution.counts["newton_steps"] <= 1
+
+
+def test_a_plan_whose_entries_are_all_alike_is_cut_to_what_buffers_hold():
+    asked = []
+
+    def entries_above(f, g, reg, rows, columns):
+        asked.append(float((rows[:, None] + columns).max()))
+        assert len(asked) < 100, "it goes on for ever"
+        return SimpleNamespace(n_entries=0) if asked[-1] > 0.0 else None
+
+    state = SimpleNamespace(
+        f=None, g=None, row_share=np.ones(2), column_share=np.ones(3), pairs=6, dense_passes=0, density=1.0,
+        depth=lambda share: 3.0,
+    )  # fmt: skip
+    DevicePasses(state, SimpleNamespace(entries_above=entries_above)).entries(1.0, 0.1)
+    assert asked == sorted(asked)
 
 
 def test_estimator():

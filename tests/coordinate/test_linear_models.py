@@ -240,6 +240,18 @@ def test_budgets_are_told(rng):
         BCDRegressor(alpha=0.01, callback=lambda iterate: True).fit(X, y)
 
 
+@pytest.mark.parametrize("seed", [1, 4])
+@pytest.mark.parametrize("mean", [3.0, 10.0])
+def test_columns_of_one_large_mean_and_nearly_as_many_of_them_as_samples(seed, mean):
+    """Without an intercept all columns look alike, and few sweeps of a round bring next to nothing."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((60, 100)) + mean
+    y = X[:, :5] @ rng.standard_normal(5) + 0.1 * rng.standard_normal(60)
+    model = BCDRegressor(alpha=1e-3, fit_intercept=False).fit(X, y)
+    assert model.converged_
+    assert dual_gap(X, y, "squared", model.coef_, 0.0, 1e-3, fit_intercept=False) < 1e-9
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [

@@ -1,9 +1,12 @@
 """Sparse random projections and FastRP, against dense products and a naive form of the published recipe."""
 
+import pickle
+
 import numpy as np
 import pytest
 import scipy.sparse
 from scipy.stats import chisquare
+from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.random_projection import SparseRandomProjection
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -217,12 +220,46 @@ def test_nodes_without_links_get_zeros(rng):
     np.testing.assert_array_equal(FastRP(4, random_state=0).fit_transform(np.zeros((5, 5))), 0.0)
 
 
+@pytest.mark.parametrize("factor", [1e-300, 1e-30, 1e30, 1e300])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_unit_of_the_links_does_not_matter(rng, factor, dtype):
+    A = scipy.sparse.csr_array(connected(communities(rng)) * rng.uniform(0.5, 2.0))
+    model = FastRP(16, dtype=dtype, random_state=0)
+    expected = model.fit_transform(A)
+    np.testing.assert_allclose(model.fit_transform(A * factor), expected, atol=100 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("model", [SparseProjection(3), FastRP(3)], ids=["projection", "nodes"])
+def test_the_first_entry_that_is_not_finite_is_named(model, value):
+    X = np.ones((6, 6))
+    X[2, 4] = value
+    with pytest.raises(ValueError, match=r"X\[2, 4\] is (NaN|infinity)"):
+        model.fit(X)
+    if isinstance(model, SparseProjection):
+        with pytest.raises(ValueError, match=r"X\[2, 4\] is (NaN|infinity)"):
+            model.fit(np.ones((6, 6))).transform(X)
+
+
+def test_copies_and_read_only_data(rng):
+    X = rng.standard_normal((30, 40))
+    graph = scipy.sparse.csr_array(connected(communities(rng)))
+    X.flags.writeable = graph.data.flags.writeable = False
+    model = SparseProjection(5, random_state=2).fit(X)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).transform(X), model.transform(X))
+    np.testing.assert_array_equal(clone(model).fit_transform(X), model.transform(X))
+    nodes = FastRP(5, random_state=2).fit(graph)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(nodes)).embedding_, nodes.embedding_)
+    np.testing.assert_array_equal(clone(nodes).fit_transform(graph), nodes.embedding_)
+
+
 @pytest.mark.parametrize(
     ("arguments", "A", "words"),
     [
         ({}, np.ones((3, 4)), "square"),
         ({}, -np.ones((3, 3)), "negative"),
         ({"weights": ()}, np.ones((3, 3)), "weights"),
+        ({"weights": 3.0}, np.ones((3, 3)), r"weights=3.0 must be a sequence"),
         ({"weights": (1.0, np.nan)}, np.ones((3, 3)), r"weights\[1\]"),
         ({"dtype": "int8"}, np.ones((3, 3)), "dtype"),
         ({"n_components": 0}, np.ones((3, 3)), "n_components"),

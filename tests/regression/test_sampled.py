@@ -6,7 +6,7 @@ import scipy.sparse
 from numpy.polynomial.legendre import legvander
 
 from sparsesolve.exceptions import ConvergenceWarning
-from sparsesolve.regression.sampled import METHODS, SampledLeastSquares, choose_evaluations
+from sparsesolve.regression.sampled import METHODS, EvaluationPlan, SampledLeastSquares, choose_evaluations
 from sparsesolve.result import Status
 
 POINTS = np.linspace(-1.0, 1.0, 2001)
@@ -173,6 +173,12 @@ def test_deficient_rank_takes_the_least_solution():
         (lambda: SampledLeastSquares().fit(X, lambda rows: rows * np.nan), "NaN"),
         (lambda: SampledLeastSquares().fit(X, None), "the target y is None"),
         (lambda: SampledLeastSquares().fit(X, POINTS, POINTS), "is negative"),
+        (
+            lambda: SampledLeastSquares().fit(
+                X[:99], np.ones(12), plan=EvaluationPlan(np.arange(90, 102), np.ones(12), 10, 1.0)
+            ),
+            "plan has row 101, but X has 99 rows",
+        ),
     ],
 )
 def test_bad_arguments_are_named(call, message):

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from sparsesolve import BCDRegressor, CoLiDE, SketchedLinearRegression
 from sparsesolve.streams import BlockError, row_blocks
@@ -76,6 +77,29 @@ def test_a_checkpoint_of_another_fit_is_refused(data, tmp_path):
     other = row_blocks(data.X, data.y, block_rows=500, checkpoint=tmp_path / "kept")
     with pytest.raises(ValueError, match="belongs to another fit"):
         SketchedLinearRegression(random_state=0).fit(other)
+
+
+@pytest.mark.parametrize("what", ["X", "y", "last", "sparse"])
+def test_a_checkpoint_of_other_data_is_refused(data, tmp_path, what):
+    """Of the same shape, with the same parameters: their sums would be added to these."""
+
+    def begin(X, y, **more):
+        blocks = row_blocks(X, y, block_rows=700, checkpoint=tmp_path / "kept", checkpoint_every=1)
+        return SketchedLinearRegression(random_state=0).fit(blocks.using(**more))
+
+    X, y = data.X.copy(), data.y.copy()
+    if what == "sparse":
+        X = scipy.sparse.csr_array(X)
+    with pytest.raises(Interrupt):
+        begin(X, y, progress=interrupted_at(0, 3))
+    if what == "y":
+        y[5] += 1.0
+    elif what == "sparse":
+        X = X * 2.0
+    else:
+        X[-1 if what == "last" else 0, 0] += 1.0
+    with pytest.raises(ValueError, match="belongs to another fit"):
+        begin(X, y)
 
 
 def test_an_iterator_cannot_be_resumed(data, tmp_path):

@@ -301,7 +301,7 @@ class Run:
         problem, penalty = self._problem, self._problem.penalty
         self._state = state = problem.start(self._state.x)
         residual, gap = self._residual(state), problem.duality_gap(state)
-        status = _status(outcome.status, residual, self._tol, outcome.n_iter)
+        status = _status(outcome.status, residual, self._tol)
         certificate = {"kkt_residual": residual}
         if np.isfinite(gap):
             certificate["duality_gap"] = float(gap)
@@ -337,7 +337,7 @@ class Run:
         )
 
 
-def _status(status: Status, residual: float, tol: float, n_iter: int) -> Status:
+def _status(status: Status, residual: float, tol: float) -> Status:
     """The driver's answer, made to agree with the residual of the point that is returned."""
     if residual <= tol:
         return Status.CONVERGED

@@ -33,11 +33,6 @@ class Units:
             for number, group in enumerate(self._groups):
                 self._unit_of[group] = number
 
-    @property
-    def are_coordinates(self) -> bool:
-        """Whether each unit is one coordinate."""
-        return self._groups is None
-
     def coordinates(self, units: np.ndarray) -> np.ndarray:
         """The coordinates of some units, in their order."""
         return units if self._groups is None else np.concatenate([self._groups[unit] for unit in units])

@@ -21,7 +21,8 @@ _RIDGE = 8.0
 _HOPELESS, _MOST_INCREASES = 0.5, 2
 #: ... or without a new least number of them.
 _MOST_IDLE = 4
-#: Exact solves in a row that change nothing: then rounding errors of G are all that is left.
+#: Exact solves in a row that change nothing: in single precision rounding errors of G are all that is left then; in
+#: double precision G is nearly singular, and sweeps still bring something.
 _FAILURES = 3
 
 
@@ -66,8 +67,10 @@ def minimise_gram(G, c, threshold, start, positive, tol, max_sweeps, finish):
         bouts += 1
         jumped = _jump(G, c, threshold, w, q, positive)
         failures = failures + 1 if jumped is None else 0
-        if failures == _FAILURES:
-            break
+        if failures >= _FAILURES:
+            if G.dtype == np.float32:
+                break
+            bout = _BOUT << (failures - _FAILURES + 1)
         if jumped is not None:
             w, q, optimal = jumped
             if optimal:

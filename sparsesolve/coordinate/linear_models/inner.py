@@ -77,12 +77,15 @@ class GramInner:
     def _effort(self, point, n_violators, factor):
         """How well to solve this round's problem: no better than the choice of the working set deserves.
 
-        With as many columns as samples an exact solve for the present signs has no one answer.
+        With as many columns as samples an exact solve for the present signs has no one answer. Once sharpened, each
+        round goes on until its problem is solved: where nearly all samples are fitted, a few sweeps bring next to
+        nothing, and steps towards one of the answers still go down.
         """
         if factor > 1.0:
             return 1e-2, 50, False
         size = np.count_nonzero(point.w)
-        if size >= point.z.size or (point.gap > 1e-5 and n_violators > 0.02 * size):
+        too_many, too_early = size >= point.z.size, point.gap > 1e-5 and n_violators > 0.02 * size
+        if self.dtype is np.float32 and (too_many or too_early):
             return max(0.1 * min(point.gap, 1.0), 1e-9), 60, False
         return (0.1 if point.gap > 1e-5 else 1e-3) * point.gap, 1500, True
 

@@ -8,7 +8,8 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from ...callbacks import CallbackSupport, managed
-from ...validation import check_matrix, check_targets
+from ...validation import check_targets
+from ..estimator import rows_of
 from .loss import Norm, Pinball
 from .options import check_options, check_power, check_quantile
 from .problem import pose
@@ -78,10 +79,7 @@ class _LinearFit(CallbackSupport, RegressorMixin, BaseEstimator):
     def _data(self, X, y):
         if y is None:
             raise ValueError("fit requires y to be passed, but the target y is None: give the targets.")
-        X = validate_data(
-            self, X, accept_sparse=("csr", "csc"), dtype=None, ensure_all_finite=False, ensure_2d=True
-        )
-        X = check_matrix("X", X, check_finite=True)
+        X = rows_of(self, X, reset=True)
         y = check_targets("y", np.asarray(y), X.shape[0])
         if y.ndim == 2 and y.shape[1] > 1:
             raise ValueError(f"y has shape {y.shape}: it must have one column; fit one target at a time.")

@@ -60,8 +60,8 @@ def lp_regression(
     p : float, default=1.0
         At least 1; `numpy.inf` for the largest absolute residual.
     sample_weight : array of shape (n_rows,), optional
-        Weights w, at least 0: the objective is (sum_i w_i |r_i|^p)^(1/p). For p = inf only whether a weight is
-        zero matters.
+        Weights w, at least 0: the objective is ``(sum_i w_i |r_i|^p)^(1/p)``. For p = inf only whether a
+        weight is zero matters.
     fit_intercept : bool, default=False
         Add a column of ones.
     solver : {"auto", "newton", "interior-point", "highs", "sampled"}

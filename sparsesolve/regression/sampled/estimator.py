@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ...callbacks import CallbackSupport, managed
 from ...random import as_key
-from ...validation import check_matrix, check_targets
+from ...validation import check_targets
+from ..estimator import rows_of
 from .solver import choose_evaluations, sampled_lstsq
 
 
@@ -119,7 +120,7 @@ class SampledLeastSquares(CallbackSupport, RegressorMixin, BaseEstimator):
         EvaluationPlan
             For ``fit(X, values, plan=plan)``, with the values at ``plan.rows``.
         """
-        return self._choose(self._matrix(X, reset=True), sample_weight, as_key(self.random_state))
+        return self._choose(rows_of(self, X, reset=True), sample_weight, as_key(self.random_state))
 
     @managed
     def fit(self, X, y, sample_weight=None, plan=None):
@@ -149,7 +150,7 @@ class SampledLeastSquares(CallbackSupport, RegressorMixin, BaseEstimator):
             raise ValueError(
                 "fit requires y to be passed, but the target y is None: give values, or a callable."
             )
-        X = self._matrix(X, reset=True)
+        X = rows_of(self, X, reset=True)
         key = as_key(self.random_state)
         if plan is not None and sample_weight is not None:
             raise ValueError(
@@ -197,7 +198,7 @@ class SampledLeastSquares(CallbackSupport, RegressorMixin, BaseEstimator):
         ndarray of shape (n,) or (n, n_targets)
         """
         check_is_fitted(self)
-        return self._matrix(X, reset=False) @ self.coef_.T
+        return rows_of(self, X, reset=False) @ self.coef_.T
 
     def _choose(self, X, sample_weight, key):
         return choose_evaluations(
@@ -207,18 +208,6 @@ class SampledLeastSquares(CallbackSupport, RegressorMixin, BaseEstimator):
             sample_weight=sample_weight,
             random_state=key,
         )
-
-    def _matrix(self, X, reset):
-        X = validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse=("csr", "csc"),
-            dtype=None,
-            ensure_all_finite=False,
-            ensure_2d=True,
-        )
-        return check_matrix("X", X)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

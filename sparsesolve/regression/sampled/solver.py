@@ -140,6 +140,10 @@ def sampled_lstsq(
         ILL_POSED where the rows have a smaller rank than all candidates; the least solution is returned then.
     """
     X = check_matrix("X", X)
+    if plan.rows.max(initial=-1) >= X.shape[0]:
+        raise ValueError(
+            f"plan has row {plan.rows.max()}, but X has {X.shape[0]} rows: give the candidates that it was made for."
+        )
     picked = X
     if plan.rows.size < X.shape[0]:
         picked = X.tocsr()[plan.rows] if scipy.sparse.issparse(X) else X[plan.rows]
