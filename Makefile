@@ -29,7 +29,7 @@ lint: $(VENV)/.with-lint
 	$(BIN)/python -m mypy
 
 docs: $(VENV)/.with-docs
-	$(BIN)/python -m sphinx -W --keep-going -j auto -b html docs docs/_build/html
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -j auto -b html docs docs/_build/html
 	@echo "The documentation is in docs/_build/html/index.html"
 
 crosscheck: $(VENV)/.with-test

@@ -1,8 +1,12 @@
 """Configuration of the documentation. It builds offline, without a warning."""
 
 import os
+import re
 import sys
 from pathlib import Path
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -18,7 +22,6 @@ version = release = sparsesolve.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "numpydoc",
     "myst_parser",
@@ -58,12 +61,45 @@ sphinx_gallery_conf = {
     "show_memory": False,
 }
 
+# Formulas become MathML while the pages are built: browsers draw it without a script, and without a network.
+html_math_renderer = "mathml"
+
 html_theme = "pydata_sphinx_theme"
 html_title = f"sparsesolve {release}"
 html_show_sourcelink = False
 html_theme_options = {
     "navigation_with_keys": False,
+    "header_links_before_dropdown": 5,
+    "navbar_persistent": ["search-button"],
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],
 }
-html_sidebars = {"getting_started": [], "choosing": [], "certificates": [], "changelog": []}
+# Only the gallery and the API have pages below them.
+html_sidebars = {"*": [], "api": ["sidebar-nav-bs"]}
+
+
+def as_mathml(latex, as_block):
+    """A formula as MathML; the converter knows neither these commands nor the space around names of functions."""
+    latex = latex.replace(r"\textstyle", "").replace(r"\dots", r"\ldots")
+    latex = re.sub(r"\\([bB]ig)(?=[(\[])", r"\\\1l", latex)
+    latex = re.sub(r"\\([bB]ig)(?=[)\]])", r"\\\1r", latex)
+    latex = re.sub(r"(?<=[\w}])\s*(?=\\(?:log|ln|det|exp)(?![a-z]))", r"\\,", latex)
+    latex = re.sub(r"(\\(?:log|ln|det|exp)(?![a-z]))\s*(?=\w)", r"\1\\,", latex)
+    return tex2mathml(latex, as_block=as_block)
+
+
+def visit_math(translator, node):
+    translator.body.append(as_mathml(node.astext(), as_block=False))
+    raise nodes.SkipNode
+
+
+def visit_displayed_math(translator, node):
+    formula = as_mathml(node.astext(), as_block=True)
+    translator.body.append(
+        f'<div class="displayed-formula" style="overflow: auto hidden; margin-bottom: 1rem">{formula}</div>\n'
+    )
+    raise nodes.SkipNode
+
+
+def setup(app):
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_displayed_math, None))

@@ -67,7 +67,7 @@ def check_targets(name: str, b, n_rows: int) -> np.ndarray:
     b = np.asarray(b)
     if b.ndim not in (1, 2) or b.shape[0] != n_rows or b.size == 0:
         raise ValueError(
-            f"{name} has shape {b.shape}, but A has {n_rows} rows: {name} needs one entry, or row, for each."
+            f"{name} has shape {b.shape}, but there are {n_rows} rows: {name} needs one entry, or row, for each."
         )
     return _check_numbers(name, b, True).astype(np.float64, copy=False)
 

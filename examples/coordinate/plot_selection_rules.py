@@ -33,7 +33,7 @@ print(
 print(f"The largest is {largest:.2g}.")
 
 
-def race(problem, rules, update, block_size, goal, max_iter=400):
+def race(problem, rules, update, block_size, goal, max_iter=300):
     """Every rule from zero until the objective meets the goal."""
     warnings.simplefilter("ignore", ConvergenceWarning)  # slow rules end by the count of their steps
     return {

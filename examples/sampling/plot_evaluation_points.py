@@ -10,7 +10,7 @@ by least squares. There are thousands of candidate points, and means for a few d
 # %%
 # Candidates and a basis
 # ----------------------
-# Five thousand points in a disc, and all polynomials in two variables up to degree 8: 45 functions.
+# Three thousand points in a disc, and all polynomials in two variables up to degree 8: 45 functions.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.polynomial.legendre import legvander
 from sparsesolve.regression.sampled import SampledLeastSquares
 
 rng = np.random.default_rng(0)
-angle, radius = rng.uniform(0, 2 * np.pi, 5_000), np.sqrt(rng.random(5_000))
+angle, radius = rng.uniform(0, 2 * np.pi, 3_000), np.sqrt(rng.random(3_000))
 points = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
 degree = 8
 first, second = legvander(points[:, 0], degree), legvander(points[:, 1], degree)
@@ -39,9 +39,9 @@ least = np.linalg.norm(truth - everywhere.predict(X))
 # %%
 # Ninety evaluations
 # ------------------
-# Two for each coefficient, twenty draws for each way to choose.
+# Two for each coefficient, twelve draws for each way to choose.
 
-n_draws = 20
+n_draws = 12
 methods = ("determinantal", "leveraged-volume", "leverage", "uniform")
 
 
@@ -73,9 +73,9 @@ blue, orange, green, grey = "#0072B2", "#D55E00", "#009E73", "#999999"
 figure, axes = plt.subplots(1, 3, figsize=(12.5, 4.2), layout="constrained")
 for ax, method in zip(axes[:2], ("determinantal", "uniform"), strict=True):
     model = fit(method, 90, 0)
-    ax.scatter(*points[::2].T, s=1, color="#DDDDDD")
+    ax.scatter(*points.T, s=1, color="#DDDDDD")
     ax.scatter(*points[model.evaluated_rows_].T, s=22, color=blue if method == "determinantal" else grey)
-    ax.set(title=f"{method}: 90 points, condition {model.condition_number_:.3g}", aspect="equal")
+    ax.set(title=f"{method}: 90 points, condition {model.condition_number_:,.0f}", aspect="equal")
     ax.set_axis_off()
 for method, colour in zip(methods, (blue, green, orange, grey), strict=True):
     axes[2].plot(budgets, np.median(errors[method], axis=1), "o-", color=colour, label=method)

@@ -64,7 +64,7 @@ for name, found in fits.items():
     batches[name] = np.linalg.norm(means - exact, axis=1)
     axes[0].loglog(counts, batches[name], color=colours[name], label=name, lw=2)
 axes[0].loglog(counts, 12.0 / np.sqrt(counts), ":", color="black", lw=1)
-axes[0].annotate("one over the root", (counts[36], 13.0 / np.sqrt(counts[36])), fontsize=9)
+axes[0].annotate("one over the root", (60.0, 2.2), fontsize=9)
 axes[0].set(title="error of the mean of many fits", xlabel="fits", ylabel="distance from the solution")
 axes[0].legend(frameon=False)
 

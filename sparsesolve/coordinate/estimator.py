@@ -308,6 +308,12 @@ class BCDRegressor(RegressorMixin, SparseLinearModel):
         return self
 
 
+def _has_probabilities(model) -> bool:
+    if model.loss == "hinge":
+        raise AttributeError("loss='hinge' has no probabilities: use loss='logistic', or decision_function.")
+    return True
+
+
 class BCDClassifier(ClassifierMixin, SparseLinearModel):
     r"""Sparse linear classification with a certified duality gap.
 
@@ -459,7 +465,7 @@ class BCDClassifier(ClassifierMixin, SparseLinearModel):
             return z
         return z[:, 1] - z[:, 0] if z.shape[1] == 2 else z[:, 0]
 
-    @available_if(lambda self: self.loss != "hinge")
+    @available_if(_has_probabilities)
     def predict_proba(self, X):
         """Probabilities of the classes, shape (n_samples, n_classes); not for the hinge loss, which has none."""
         z = self.decision_function(X)

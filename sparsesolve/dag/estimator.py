@@ -353,15 +353,18 @@ class CoLiDE(CallbackSupport, BaseEstimator):
 
     def _checked(self, X, reset):
         check_choice("missing", self.missing, MISSING)
-        gaps = "allow-nan" if self.missing == "pairwise" else True
-        return validate_data(
+        X = validate_data(
             self,
             X,
             reset=reset,
             dtype=np.float64,
-            ensure_all_finite=gaps,
+            ensure_all_finite="allow-nan",
             ensure_min_samples=2 if reset else 1,
         )
+        if self.missing != "pairwise" and np.isnan(X).any():
+            row, column = np.argwhere(np.isnan(X))[0]
+            raise ValueError(f"X[{row}, {column}] is NaN: fill gaps first, or use missing='pairwise'.")
+        return X
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
