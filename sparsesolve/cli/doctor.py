@@ -161,8 +161,8 @@ def _backends() -> list[tuple[str, str]]:
     from ..backends.crossovers import KERNELS, read_crossovers
 
     choice = select("auto", "dense-sketch", float("inf"))
-    auto = f"{choice.name} on {choice.device} in {choice.dtype}: {choice.reason}"
-    pairs = [("auto chooses, for a large sketch", auto)]
+    auto = f"{choice.name} on {choice.device} in {choice.dtype}: {choice.reason} (for the largest sketches)"
+    pairs = [("auto chooses", auto)]
     for device, table in read_crossovers().items():
         for kernel, unit in KERNELS.items():
             least = table.get(kernel)

@@ -270,7 +270,9 @@ def _dags() -> None:
                 CoLiDE(noise, method="central-path", max_iter=20).fit(data.X)
                 model.bootstrap(data.X, 2)
         structural_intervention_distance(data.adjacency, model.adjacency_)
-        threshold_weights([[0, 0.9, 0.1], [0.4, 0, -0.6], [0, 0, 0]])  # a cycle, which a fit may not meet
+        threshold_weights(
+            [[0, 0.9, 0.1], [0.4, 0, -0.6], [0, 0, 0]], restore=True
+        )  # a cycle, which a fit may not meet
 
 
 def _volumes() -> None:

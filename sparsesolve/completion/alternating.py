@@ -154,7 +154,7 @@ def alternate(
     root = np.sqrt(posed.scale)
     A, B = spectral_start(posed, rank, key) if start is None else (factor / root for factor in start)
     yield TICK
-    posed = pose(*given) if exact and posed.rows.side.values.dtype == np.float32 else posed
+    posed = pose(*given) if exact and posed.rows.dtype == np.float32 else posed
     # Without a ridge the entries may leave room to run away: what comes then is not for Newton's method.
     held = posed.rows.regularised or background > 0.0 or start is not None
     if posed.rows.regularised:
@@ -221,7 +221,7 @@ class _Sweeps:
         name = choose(self.inner, posed.rows, A.shape[1], self.cg_steps)
         self.count += 1
         solver = make_solver(name, self.cg_steps, _SHARE * self.distance, self.key, self.count)
-        mixed = name == "cg" and self.single_precision and posed.rows.side.values.dtype == np.float64
+        mixed = name == "cg" and self.single_precision and posed.rows.dtype == np.float64
         return half_sweep(posed.rows, posed.columns.masses, A, B, solver, mixed)
 
 

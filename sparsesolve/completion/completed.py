@@ -8,7 +8,7 @@ import numpy as np
 
 from .entries import predictions, row_numbers
 from .factors import Factors
-from .observations import Observations
+from .observations import Observations, Side
 
 
 class Biases(NamedTuple):
@@ -40,6 +40,12 @@ class Completed(NamedTuple):
         biases = self.biases and Biases(self.biases.mean, self.biases.columns, self.biases.rows)
         return Completed(Factors(B, A), biases)
 
+    def within(self, rows: slice) -> Completed:
+        """Of some rows only."""
+        A, B = self.factors
+        biases = self.biases and self.biases._replace(rows=self.biases.rows[rows])
+        return Completed(Factors(A[rows], B), biases)
+
     def with_rows(self, factors: np.ndarray, effects: np.ndarray) -> Completed:
         """With more rows below."""
         A, B = self.factors
@@ -49,7 +55,16 @@ class Completed(NamedTuple):
 
 def errors_of(observations: Observations, found: Completed) -> np.ndarray:
     """What remains of the observed entries, in the order of the rows."""
-    side = observations.rows
+    return errors_at(observations.rows, found)
+
+
+def without(side: Side, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What remains as values, with the weights that were there."""
+    return errors, side.weights
+
+
+def errors_at(side: Side, found: Completed) -> np.ndarray:
+    """What remains of the entries of some rows, which the completion is of."""
     rest = side.values - predictions(side, *found.factors)
     if found.biases is not None:
         rest -= found.biases.mean + found.biases.rows[row_numbers(side)] + found.biases.columns[side.others]

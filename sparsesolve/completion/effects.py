@@ -13,10 +13,10 @@ from ..driver import TICK, Iterate, Solver
 from ..random import as_key
 from ..result import Status
 from .acceleration import Anderson
-from .completed import Biases, Completed, errors_of
+from .completed import Biases, Completed, errors_at, without
 from .factors import Factors
 from .joint import JointIterate, Slowness, newton_steps
-from .observations import Observations
+from .observations import Observations, Side
 from .options import Options
 from .regressions import Posed, Regressions, pose
 from .row_solvers import Sums, choose, gradient_sums, half_sweep, make_solver
@@ -86,10 +86,25 @@ def with_factors(effects: Effects, scale: float, rest: Observations, options: Op
 
 def centre(observations: Observations, loss: str = "squared") -> float:
     """What is taken off the entries first: effects are measured, and their ridge scaled, by what remains."""
-    values, weights = observations.rows.values, observations.rows.weights
     if loss == "huber":
-        return float(np.median(values))
-    return float(np.average(values, weights=weights if weights.size else None))
+        return observations.median(observations.along(values_at))
+    total, mass = observations.summed(_weighted_total)
+    return float(total / mass)
+
+
+def values_at(side: Side) -> np.ndarray:
+    """The entries."""
+    return side.values
+
+
+def lowered(side: Side, mean: float) -> tuple[np.ndarray, np.ndarray]:
+    """The entries with something taken off, and their weights."""
+    return side.values - mean, side.weights
+
+
+def _weighted_total(side: Side) -> tuple[float, float]:
+    values, weights = side.values, side.weights
+    return ((weights * values).sum(), weights.sum()) if weights.size else (values.sum(), values.size)
 
 
 def with_biases(
@@ -100,13 +115,12 @@ def with_biases(
     Effects have the ridge of the factors, in units of the data's size; the mean has none.
     """
     mean = centre(observations)
-    posed = pose(
-        observations.with_values(observations.rows.values - mean), options.alpha, options.scale_alpha
-    )
+    posed = pose(observations.mapped(lowered, arguments=(mean,)), options.alpha, options.scale_alpha)
     key = as_key(random_state)
     if start is None:
         alone = _effects_alone(posed, key)
-        rest = observations.with_values(errors_of(observations, alone.completed(mean, posed.scale)))
+        left = observations.along(errors_at, alone.completed(mean, posed.scale))
+        rest = observations.mapped(without, left)
         state = with_factors(alone, posed.scale, rest, options, key)
     else:
         state = resume(posed, start, mean)
@@ -185,8 +199,8 @@ def _newton(posed: Posed, state: Effects, tol: float):
     places = np.arange(rank + 2)
     shifted = replace(
         posed,
-        rows=posed.rows.with_values(posed.rows.side.values - state.level),
-        columns=posed.columns.with_values(posed.columns.side.values - state.level),
+        rows=posed.rows.shifted(np.zeros_like(state.other), state.level),
+        columns=posed.columns.shifted(np.zeros_like(state.own), state.level),
     )
     for found in newton_steps(shifted, wide_A, wide_B, places <= rank, places != rank, tol):
         if found is TICK:
@@ -212,14 +226,13 @@ def certify_effects(
     observations: Observations, found: Completed, mean: float, alpha: float, scale_alpha: bool
 ) -> float:
     """The certificate of a completion with effects, from the data and their centre."""
-    posed = pose(observations.with_values(observations.rows.values - mean), alpha, scale_alpha)
+    posed = pose(observations.mapped(lowered, arguments=(mean,)), alpha, scale_alpha)
     return measure_effects(posed, resume(posed, found, mean))
 
 
 def _wide(posed: Posed, state: Effects) -> tuple[Regressions, np.ndarray, np.ndarray, np.ndarray]:
     """The regressions of factors and effects together: data, metric, start and design."""
-    side = posed.rows.side
-    shifted = posed.rows.with_values(side.values - state.other[side.others] - state.level)
+    shifted = posed.rows.shifted(state.other, state.level)
     wide_A = np.column_stack([state.A, state.own])
     return shifted, posed.columns.masses, wide_A, np.column_stack([state.B, np.ones(len(state.B))])
 

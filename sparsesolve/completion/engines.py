@@ -15,7 +15,7 @@ from .effects import with_biases
 from .entries import component_energies, root_mean_square
 from .factors import Factors
 from .nonnegative import by_nonnegative
-from .observations import Observations
+from .observations import Observations, Side
 from .options import Options
 from .robust import by_huber
 from .splitting import by_splits
@@ -32,15 +32,17 @@ _HIDDEN, _TINY = 0.6, 1e-12
 Engine = Callable[[Observations, Options, object, Completed | None], Solver]
 
 
-def engine_for(options: Options) -> Engine:
-    """The engine that the options ask for."""
+def engine_for(options: Options, at_hand: bool = True) -> Engine:
+    """The engine that the options ask for, where the entries lie in this process, or where they do not."""
     if options.sample_splits:
         return by_splits
     if options.positive:
         return by_nonnegative
     if options.loss == "huber":
         return by_huber
-    return with_biases if options.bias else by_squares
+    if options.bias:
+        return with_biases
+    return by_squares if at_hand else by_sweeps
 
 
 def by_squares(
@@ -74,6 +76,13 @@ def by_squares(
     if settled is not None:
         yield settled
     return Status.STALLED
+
+
+def by_sweeps(
+    observations: Observations, options: Options, random_state, start: Completed | None = None
+) -> Solver:
+    """Alternating minimization alone."""
+    return _sweeps(observations, options, random_state, None if start is None else start.factors)
 
 
 def _sweeps(observations, options, random_state, start: Factors | None) -> Solver:
@@ -119,6 +128,10 @@ def _recovered(observations, options, random_state, size) -> Solver:
     return Status.STALLED
 
 
+def _component_energies(side: Side, found: Completed) -> tuple[np.ndarray]:
+    return (component_energies(side, *found.factors),)
+
+
 def has_run_away(observations: Observations, factors: Factors) -> bool:
     """Whether a component of the completion lives where nothing was observed: a fit without meaning.
 
@@ -130,5 +143,6 @@ def has_run_away(observations: Observations, factors: Factors) -> bool:
     turn, lengths, back = np.linalg.svd(R @ S.T)
     kept = lengths > _TINY * lengths[0]
     U, V = (left @ turn)[:, kept], (right @ back.T)[:, kept]
-    seen = component_energies(observations.rows, U, V) * (U.shape[0] * V.shape[0] / observations.n_entries)
+    (seen,) = observations.summed(_component_energies, Completed(Factors(U, V)))
+    seen *= U.shape[0] * V.shape[0] / observations.n_entries
     return bool(seen.min(initial=1.0) < _HIDDEN)

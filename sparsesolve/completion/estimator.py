@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..callbacks import CallbackSupport, managed
+from ..streams import EntryBlocks
 from .completed import Biases, Completed
 from .factors import Factors
 from .folding import fold_in, fold_in_positive, variances
@@ -160,7 +163,8 @@ class MatrixCompletion(CallbackSupport, OneToOneFeatureMixin, TransformerMixin, 
         Parameters
         ----------
         X : array with NaN, or sparse matrix, of shape (m, n)
-            What a sparse matrix stores is observed, zeros too; of a dense one all that is not NaN.
+            What a sparse matrix stores is observed, zeros too; of a dense one all that is not NaN. For entries beyond
+            memory or one machine, `sparsesolve.streams.entry_blocks` of them.
         y : ignored
         weights : matrix like X, optional
             Weights of the observed entries, at least 0.
@@ -205,6 +209,7 @@ class MatrixCompletion(CallbackSupport, OneToOneFeatureMixin, TransformerMixin, 
             raise ValueError(f"axis={axis!r} must be 0, for new rows, or 1, for new columns.")
         if not hasattr(self, "row_factors_"):
             return self._fit(X, self._observed(X, weights, reset=True))
+        self._require_entries("partial_fit", self._seen)
         new = self._observed(X, weights, reset=False) if axis == 0 else self._new_columns(X, weights)
         seen = self._seen.transposed if axis else self._seen
         found = self._completed().transposed if axis else self._completed()
@@ -243,10 +248,21 @@ class MatrixCompletion(CallbackSupport, OneToOneFeatureMixin, TransformerMixin, 
         self.undetermined_rows_ = solution.undetermined_rows
         self.undetermined_columns_ = solution.undetermined_columns
         self.n_iter_, self.converged_ = result.n_iter, result.converged
-        self._seen, self._observations = observations, trained
+        # Entries in partitions are gone with the fit.
+        at_hand = trained.at_hand
+        self._seen: Any = observations if at_hand else None
+        self._observations: Any = trained if at_hand else None
         # What the columns' factors were estimated from: folded rows do not change it.
-        self._trained = trained.columns, self._with_ones(self.row_factors_)
+        self._trained = (trained.columns, self._with_ones(self.row_factors_)) if at_hand else None
         return self
+
+    def _require_entries(self, what: str, entries) -> None:
+        """Raise the error that says what a model of partitions does not do."""
+        if entries is None:
+            raise ValueError(
+                f"{what} needs the entries of the fit, which were in partitions and are not kept: fit a matrix in "
+                "memory for it, as of a sample of the rows by fold_in."
+            )
 
     def _new_columns(self, X, weights) -> Observations:
         """New columns, as rows of the transposed matrix."""
@@ -269,6 +285,7 @@ class MatrixCompletion(CallbackSupport, OneToOneFeatureMixin, TransformerMixin, 
         ndarray of shape (m, n)
         """
         self.fit(X, y, weights)
+        self._require_entries("fit_transform", self._seen)
         return _filled(self._seen, self._everything(self.row_factors_, self._effects()))
 
     def transform(self, X):
@@ -340,6 +357,7 @@ class MatrixCompletion(CallbackSupport, OneToOneFeatureMixin, TransformerMixin, 
             raise ValueError(
                 "return_std=True needs missing_weight=0 and positive=False: there is no theory of errors for these."
             )
+        self._require_entries("return_std=True", self._trained)
         A, B = self._with_ones(self.row_factors_), self._with_ones(self.column_factors_)
         ridge = (self.alpha, self.scale_alpha)
         columns_side, design = self._trained
@@ -352,6 +370,13 @@ class MatrixCompletion(CallbackSupport, OneToOneFeatureMixin, TransformerMixin, 
         return factors if self.bias_ is None else np.column_stack([factors, np.ones(len(factors))])
 
     def _observed(self, X, weights, reset):
+        if isinstance(X, EntryBlocks):
+            if not reset:
+                raise ValueError("X is entry blocks: only fit takes them; give new rows as a matrix.")
+            observations = check_observations(X, weights)
+            self.n_features_in_ = observations.shape[1]
+            self.__dict__.pop("feature_names_in_", None)
+            return observations
         X = validate_data(
             self, X, reset=reset, accept_sparse=("csr", "csc", "coo"), dtype=None, ensure_all_finite=False
         )

@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import scipy.sparse.csgraph
 
 from ..backends.jit import kernel
 from ..backends.threads import single_threaded_blas
@@ -13,7 +14,7 @@ from ..random import as_key
 from ..validation import check_count
 from .complement import SchurComplement
 from .factors import Factors
-from .observations import Observations
+from .observations import Observations, Side
 from .tangent import decompose
 from .tangent_entries import Entries
 
@@ -54,17 +55,15 @@ class Identifiability(NamedTuple):
 
 
 @kernel
-def _n_parts(starts, others, n_columns):
-    """Connected parts of the graph whose edges are the entries; rows and columns without any do not count."""
+def _joined(starts, others, n_columns):
+    """For each column the number of a connected part of the graph whose edges are the entries; -1 without entries."""
     n_rows = starts.size - 1
     above = np.arange(n_rows + n_columns)
-    used = np.zeros(n_rows + n_columns, np.bool_)
-    parts = 0
+    used = np.zeros(n_columns, np.bool_)
     for i in range(n_rows):
         for e in range(np.intp(starts[i]), np.intp(starts[i + 1])):
             left, right = i, n_rows + np.intp(others[e])
-            parts += np.intp(not used[left]) + np.intp(not used[right])
-            used[left] = used[right] = True
+            used[others[e]] = True
             while above[left] != left:
                 above[left] = above[above[left]]
                 left = above[left]
@@ -73,8 +72,14 @@ def _n_parts(starts, others, n_columns):
                 right = above[right]
             if left != right:
                 above[right] = left
-                parts -= 1
-    return parts
+    out = np.full(n_columns, -1)
+    for j in range(n_columns):
+        if used[j]:
+            part = n_rows + j
+            while above[part] != part:
+                part = above[part]
+            out[j] = part
+    return out
 
 
 def n_parts(observations: Observations) -> int:
@@ -82,8 +87,22 @@ def n_parts(observations: Observations) -> int:
 
     The factors of each part have a gauge of their own, so that nothing is known of the blocks between two parts.
     """
-    side = observations.rows
-    return int(_n_parts(side.starts, side.others, observations.shape[1]))
+    n = observations.shape[1]
+    pieces = []
+    for joined in observations.collected(_joined_columns, arguments=(n,)):
+        columns = np.flatnonzero(joined >= 0)
+        pieces.append((columns, np.unique(joined[columns], return_inverse=True)[1]))
+    # The parts of each piece of the rows, joined in turn by the columns that they share.
+    firsts = np.cumsum([n, *(parts.max(initial=-1) + 1 for _, parts in pieces)])
+    columns = np.concatenate([columns for columns, _ in pieces])
+    parts = np.concatenate([parts + first for (_, parts), first in zip(pieces, firsts, strict=False)])
+    edges = scipy.sparse.coo_array((np.ones(columns.size), (columns, parts)), shape=(firsts[-1], firsts[-1]))
+    numbers = scipy.sparse.csgraph.connected_components(edges, directed=False)[1]
+    return np.unique(numbers[columns]).size
+
+
+def _joined_columns(side: Side, n_columns: int) -> np.ndarray:
+    return _joined(side.starts, side.others, n_columns)
 
 
 def identifiable(

@@ -67,11 +67,6 @@ class _Side:
     side: Regressions
     free: np.ndarray
 
-    def over_rows(self, kernel, *arguments):
-        """Run a kernel on all rows; its results in the order of the pieces."""
-        pieces, entries = self.side.chunks(1), self.side.side
-        return run_chunks(lambda number: kernel(pieces[number], *entries, *arguments), len(pieces))
-
     def ridge(self, factor):
         """Half the gradient of the ridge."""
         return self.side.penalties[:, None] * np.where(self.free, factor, 0.0)
@@ -100,11 +95,10 @@ class _Problem:
 
     def gradient(self, z: _Pair) -> tuple[_Pair, float, float]:
         """Half the gradient, the objective, and its part from the entries."""
-        out = _Pair(np.zeros_like(z.A), np.zeros_like(z.B))
-        rows, columns = self.sides
-        squares = float(sum(rows.over_rows(gradient_rows, z.A, z.B, out.A)))
-        columns.over_rows(gradient_rows, z.B, z.A, out.B)
-        total = squares
+        rows, columns = self.posed.rows, self.posed.columns
+        (gradient_A,), (squares,) = rows.over(_gradient, (z.A,), (z.B,))
+        (gradient_B,), _ = columns.over(_gradient, (z.B,), (z.A,))
+        out, total = _Pair(gradient_A, gradient_B), squares
         for side, own, grown in zip(self.sides, z, out, strict=True):
             ridge = side.ridge(own)
             grown += ridge
@@ -118,10 +112,9 @@ class _Problem:
 
     def hessian(self, z: _Pair, d: _Pair) -> _Pair:
         """Half the Hessian times a direction."""
-        out = _Pair(np.zeros_like(z.A), np.zeros_like(z.B))
-        rows, columns = self.sides
-        rows.over_rows(hessian_rows, z.A, z.B, d.A, d.B, out.A)
-        columns.over_rows(hessian_rows, z.B, z.A, d.B, d.A, out.B)
+        (image_A,), _ = self.posed.rows.over(_hessian, (z.A, d.A), (z.B, d.B))
+        (image_B,), _ = self.posed.columns.over(_hessian, (z.B, d.B), (z.A, d.A))
+        out = _Pair(image_A, image_B)
         for side, own, grown in zip(self.sides, d, out, strict=True):
             grown += side.ridge(own)
         weight = self.posed.background
@@ -133,8 +126,7 @@ class _Problem:
 
     def line(self, z: _Pair, d: _Pair) -> np.ndarray:
         """Coefficients of the objective at z + t d, from t^0 to t^4."""
-        parts = self.sides[0].over_rows(line_rows, z.A, z.B, d.A, d.B)
-        rr, rp, rq, pp, pq, qq = (float(sum(part[place] for part in parts)) for place in range(6))
+        _, (rr, rp, rq, pp, pq, qq) = self.posed.rows.over(_line, (z.A, d.A), (z.B, d.B))
         poly = np.array([rr, -2.0 * rp, pp - 2.0 * rq, 2.0 * pq, qq])
         for side, own, along in zip(self.sides, z, d, strict=True):
             ridge = side.ridge(along)
@@ -168,6 +160,28 @@ class _Problem:
         for side, part in zip(self.sides, g, strict=True):
             part[:, ~side.free] = 0.0
         return g
+
+
+def _over_rows(side: Regressions, kernel, *arguments) -> list:
+    """Run a kernel on all rows; its results in the order of the pieces."""
+    pieces, entries = side.chunks(1), side.side
+    return run_chunks(lambda number: kernel(pieces[number], *entries, *arguments), len(pieces))
+
+
+def _gradient(side: Regressions, A, B):
+    out = np.zeros_like(A)
+    return (out,), (float(sum(_over_rows(side, gradient_rows, A, B, out))),)
+
+
+def _hessian(side: Regressions, A, step_A, B, step_B):
+    out = np.zeros_like(A)
+    _over_rows(side, hessian_rows, A, B, step_A, step_B, out)
+    return (out,), ()
+
+
+def _line(side: Regressions, A, step_A, B, step_B):
+    parts = _over_rows(side, line_rows, A, B, step_A, step_B)
+    return (), tuple(float(sum(part[place] for part in parts)) for place in range(6))
 
 
 def newton_steps(

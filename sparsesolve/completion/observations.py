@@ -5,8 +5,9 @@ A sparse matrix's stored entries are the observed ones, zeros too; in a dense ma
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -38,6 +39,10 @@ class Side(NamedTuple):
         """How many rows there are."""
         return self.starts.size - 1
 
+    def posed(self, function: Callable, how: tuple):
+        """What a function makes of these entries, for the row regressions."""
+        return function(self, *how)
+
     @property
     def counts(self) -> np.ndarray:
         """Entries of each row."""
@@ -68,9 +73,48 @@ class Observations:
         return self.rows.values.size
 
     @property
+    def at_hand(self) -> bool:
+        """Whether the entries lie in this process."""
+        return True
+
+    @property
+    def counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Entries of each row, and of each column."""
+        return self.rows.counts, self.columns.counts
+
+    @property
     def least_weight(self) -> float:
         """The smallest weight of an observed entry."""
         return float(self.rows.weights.min()) if self.rows.weights.size else 1.0
+
+    @property
+    def sizes(self) -> Sizes:
+        """How large values and weights are."""
+        return sizes_of(self.rows)
+
+    def along(self, function: Callable, *local) -> Any:
+        """One number for each entry: ``function(side, *local)``, where `local` are iterates, or numbers."""
+        return function(self.rows, *local)
+
+    def median(self, numbers) -> float:
+        """Of what `along` returned."""
+        return float(np.median(numbers))
+
+    def mapped(self, function: Callable, *local, arguments: tuple = ()) -> Observations:
+        """The same places with other values and weights: ``function(side, *local, *arguments)`` returns both.
+
+        `local` are iterates, or what `along` returned.
+        """
+        return self.with_values(*function(self.rows, *local, *arguments))
+
+    def collected(self, function: Callable, *local, arguments: tuple = ()) -> list:
+        """``function(side, *local, *arguments)`` for each part of the rows: here they are one."""
+        return [function(self.rows, *local, *arguments)]
+
+    def summed(self, function: Callable, *local, arguments: tuple = ()) -> tuple:
+        """The sums over all parts of the rows of what a function returns."""
+        parts = self.collected(function, *local, arguments=arguments)
+        return tuple(sum(terms) for terms in zip(*parts, strict=True))
 
     @property
     def transposed(self) -> Observations:
@@ -105,6 +149,69 @@ class Observations:
             )
         shape = self.shape[0] + below.shape[0], self.shape[1]
         return _both_sides(shape, starts, others, values, weights)
+
+
+class Sizes(NamedTuple):
+    """How large values and weights are; those of two parts can be joined.
+
+    Attributes
+    ----------
+    n_entries : int
+    largest, squares : float
+        Of the values, and the sum of their squares in units of the largest squared.
+    least_weight, heaviest, mass : float
+        Of the weights, and their sum in units of the heaviest.
+    """
+
+    n_entries: int
+    largest: float
+    squares: float
+    least_weight: float
+    heaviest: float
+    mass: float
+
+    @property
+    def root_mean_square(self) -> float:
+        """Of the values, without their weights."""
+        return self.largest * float(np.sqrt(self.squares / self.n_entries))
+
+    @property
+    def scale(self) -> float:
+        """What the values are divided by: their root mean square; 1 where all are zero."""
+        return self.root_mean_square if self.largest > 0.0 else 1.0
+
+    @property
+    def weight_scale(self) -> float:
+        """Mean of the weights."""
+        return self.heaviest * (self.mass / self.n_entries)
+
+    def joined(self, other: Sizes) -> Sizes:
+        """Of both together."""
+        largest, heaviest = max(self.largest, other.largest), max(self.heaviest, other.heaviest)
+        parts = (self, other)
+        return Sizes(
+            self.n_entries + other.n_entries,
+            largest,
+            sum(part.squares * (part.largest / largest) ** 2 for part in parts) if largest > 0.0 else 0.0,
+            min(self.least_weight, other.least_weight),
+            heaviest,
+            sum(part.mass * (part.heaviest / heaviest) for part in parts),
+        )
+
+
+def sizes_of(side: Side) -> Sizes:
+    """How large the values and weights are; without another array where values are of usual sizes."""
+    values, weights = side.values, side.weights
+    largest = max(float(values.max()), -float(values.min()))
+    usual = 1e-100 < largest < 1e100
+    scaled = values if usual or largest == 0.0 else values / largest
+    squares = float(np.vdot(scaled, scaled)) / (largest * largest if usual else 1.0)
+    if weights.size == 0:
+        return Sizes(values.size, largest, squares, 1.0, 1.0, float(values.size))
+    heaviest = float(weights.max())
+    return Sizes(
+        values.size, largest, squares, float(weights.min()), heaviest, float(np.sum(weights / heaviest))
+    )
 
 
 def observe(starts, others, values, shape, weights=None) -> Observations:

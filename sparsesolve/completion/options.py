@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 
 from ..backends import Choice, select
+from ..streams.entries import EntryBlocks
 from ..validation import check_choice, check_count, check_real
 from .observations import Observations, observe
+from .partitions import partitioned
 from .row_solvers import INNER
 
 LOSSES = ("squared", "huber")
@@ -91,6 +94,8 @@ def check_options(
             f"{least:g}: lower it, or raise the weights."
         )
     sample_splits = check_count("sample_splits", sample_splits, minimum=0)
+    if not observations.at_hand:
+        _require_sweeps(rank, positive, sample_splits, validation_fraction)
     given = {
         "missing_weight": missing_weight,
         "positive": positive,
@@ -124,8 +129,24 @@ def check_options(
     )
 
 
-def check_observations(M, weights=None, *, may_be_empty: bool = False) -> Observations:
+def _require_sweeps(rank, positive, sample_splits, validation_fraction) -> None:
+    """Raise the error that says what partitions of the entries cannot do, and what to do instead."""
+    mends = (
+        ("rank", "auto", rank == 0, "give a number: compare ranks on a sample that fits into memory"),
+        ("validation_fraction", validation_fraction, validation_fraction > 0.0,
+         "hold entries out yourself, and compare predict with them"),
+        ("positive", positive, positive, "leave it out, or fit a matrix in memory"),
+        ("sample_splits", sample_splits, sample_splits > 0, "leave it out, or fit a matrix in memory"),
+    )  # fmt: skip
+    for name, value, wrong, mend in mends:
+        if wrong:
+            raise ValueError(f"{name}={value!r} is not known for entries in partitions: {mend}.")
+
+
+def check_observations(M, weights=None, *, may_be_empty: bool = False) -> Any:
     """Observed entries: those that a sparse matrix stores, zeros too, or those of a dense one that are not NaN.
+
+    Entry blocks become partitions, which have the face of `Observations`.
 
     Raises
     ------
@@ -134,6 +155,10 @@ def check_observations(M, weights=None, *, may_be_empty: bool = False) -> Observ
     """
     if isinstance(M, Observations):
         return M
+    if isinstance(M, EntryBlocks):
+        if weights is not None:
+            raise ValueError("weights of entry blocks come with them: give entry_blocks(..., weights=...).")
+        return partitioned(M)
     if scipy.sparse.issparse(M):
         seen = _canonical(M)
         starts, others, values, shape = seen.indptr, seen.indices, seen.data, seen.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -14,9 +15,39 @@ from .vectors import LANES
 _CHUNKS = 64
 _ENTRIES = 20_000
 
+#: Takes regressions, arrays along their rows and columns, and small arguments; returns arrays along rows, and sums.
+RowFunction = Callable[..., tuple[tuple[np.ndarray, ...], tuple[float, ...]]]
+
+
+class Ridge:
+    """What the ridge of some regressions is, from their penalties."""
+
+    penalties: np.ndarray
+    background: float
+
+    @cached_property
+    def heaviest(self) -> float:
+        """The largest penalty."""
+        return float(self.penalties.max())
+
+    @property
+    def regularised(self) -> bool:
+        """Whether there is a ridge."""
+        return self.heaviest > 0.0
+
+    def metric_masses(self, masses: np.ndarray) -> np.ndarray:
+        """Weights of the other factor's rows in the Gram matrix that whitens: all alike where a background counts."""
+        return masses if self.background == 0.0 else np.ones_like(masses)
+
+    def whole_ridge(self, ridge: np.ndarray, n_others: int) -> tuple[np.ndarray, np.ndarray]:
+        """Penalties and ridge in whitened coordinates, in which a background is a ridge like any other."""
+        if self.background == 0.0:
+            return self.penalties, ridge
+        return np.ones_like(self.penalties), self.heaviest * ridge + self.background * n_others
+
 
 @dataclass(frozen=True)
-class Regressions:
+class Regressions(Ridge):
     """Every row's regression on the other factor, in one precision.
 
     Attributes
@@ -40,6 +71,41 @@ class Regressions:
     background: float = 0.0
     _pieces: dict = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def dtype(self) -> np.dtype:
+        """Of values, weights and arithmetic."""
+        return self.side.values.dtype
+
+    @property
+    def n_entries(self) -> int:
+        """Entries of all rows."""
+        return self.side.values.size
+
+    @property
+    def n_rows(self) -> int:
+        """Regressions."""
+        return self.side.n_rows
+
+    def over(self, function: RowFunction, own: tuple = (), others: tuple = (), arguments: tuple = ()):
+        """Call ``function(self, *own, *others, *arguments)``: what all work on the entries goes through.
+
+        Parameters
+        ----------
+        function : callable
+            Returns arrays with one row for each row here, and numbers, to be summed over all rows.
+        own : tuple of arrays
+            With one row for each row here.
+        others : tuple of arrays
+            With one row for each column.
+        arguments : tuple
+            Small.
+        """
+        return function(self, *own, *others, *arguments)
+
+    def shifted(self, effects: np.ndarray, level: float) -> Regressions:
+        """The same regressions on what is left of the values without effects of the columns and a level."""
+        return self.with_values(self.side.values - effects[self.side.others] - level)
+
     def at_precision(self, dtype) -> Regressions:
         """The same regressions with values and weights of another type."""
         side = self.side._replace(
@@ -58,29 +124,9 @@ class Regressions:
         return float(self.energies.sum())
 
     @cached_property
-    def heaviest(self) -> float:
-        """The largest penalty."""
-        return float(self.penalties.max())
-
-    @cached_property
     def rough_weights(self) -> np.ndarray:
         """The weights in float32."""
         return self.side.weights.astype(np.float32)
-
-    @property
-    def regularised(self) -> bool:
-        """Whether there is a ridge."""
-        return self.heaviest > 0.0
-
-    def metric_masses(self, masses: np.ndarray) -> np.ndarray:
-        """Weights of the other factor's rows in the Gram matrix that whitens: all alike where a background counts."""
-        return masses if self.background == 0.0 else np.ones_like(masses)
-
-    def whole_ridge(self, ridge: np.ndarray, n_others: int) -> tuple[np.ndarray, np.ndarray]:
-        """Penalties and ridge in whitened coordinates, in which a background is a ridge like any other."""
-        if self.background == 0.0:
-            return self.penalties, ridge
-        return np.ones_like(self.penalties), self.heaviest * ridge + self.background * n_others
 
     @cached_property
     def empty(self) -> np.ndarray:
@@ -132,8 +178,8 @@ class Posed:
         """Weighted sum of the squares of the values as they were given, in these units."""
         if self.background == 0.0:
             return self.rows.energy
-        side = self.rows.side
-        return float(((side.values * side.weights) ** 2 / (side.weights + self.background)).sum())
+        _, (energy,) = self.rows.over(_given_energy, arguments=(self.background,))
+        return energy
 
     @property
     def transposed(self) -> Posed:
@@ -166,39 +212,24 @@ def pose(
     if observations.n_entries == 0:
         raise ValueError("M has no observed entry: nothing can be completed from it.")
     if background > 0.0:
-        observations = _above(observations, background)
-    values = observations.rows.values
-    weights = observations.rows.weights
-    heaviest = float(weights.max()) if weights.size else 1.0
-    scale = _root_mean_square(values)
-    weight_scale = heaviest * float(np.mean(weights / heaviest)) if weights.size else 1.0
-    penalty = alpha / scale / weight_scale
-    return Posed(
-        _pose_side(observations.rows, scale, weight_scale, penalty, scale_alpha, background, dtype),
-        _pose_side(observations.columns, scale, weight_scale, penalty, scale_alpha, background, dtype),
-        scale,
-        weight_scale,
-        observations.shape,
-    )
+        observations = observations.mapped(_above, arguments=(background,))
+    sizes = observations.sizes
+    scale, weight_scale = sizes.scale, sizes.weight_scale
+    how = scale, weight_scale, alpha / scale / weight_scale, scale_alpha, background, dtype
+    rows, columns = (side.posed(_pose_side, how) for side in (observations.rows, observations.columns))
+    return Posed(rows, columns, scale, weight_scale, observations.shape)
 
 
-def _root_mean_square(values: np.ndarray) -> float:
-    """Without overflow or underflow, and without another array where numbers are of usual sizes; 1 where all are 0."""
-    largest = max(float(values.max()), -float(values.min()))
-    if largest == 0.0:
-        return 1.0
-    if 1e-100 < largest < 1e100:
-        return float(np.sqrt(np.vdot(values, values) / values.size))
-    scaled = values / largest
-    return largest * float(np.sqrt(np.vdot(scaled, scaled) / values.size))
-
-
-def _above(observations: Observations, background: float) -> Observations:
+def _above(side: Side, background: float) -> tuple[np.ndarray, np.ndarray]:
     """The entries with the background's share of their weights taken off."""
-    side = observations.rows
     weights = side.weights if side.weights.size else np.ones(side.values.size)
     own = weights - background
-    return observations.with_values(side.values * (weights / own), own)
+    return side.values * (weights / own), own
+
+
+def _given_energy(side: Regressions, background: float):
+    values, weights = side.side.values, side.side.weights
+    return (), (float(((values * weights) ** 2 / (weights + background)).sum()),)
 
 
 def _pose_side(side: Side, scale, weight_scale, penalty, by_count, background, dtype) -> Regressions:

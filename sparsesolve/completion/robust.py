@@ -11,19 +11,20 @@ from ..driver import TICK, Iterate, Solver
 from ..random import as_key
 from ..result import Status
 from .alternating import certify
-from .completed import Completed, errors_of
+from .completed import Completed, errors_at, without
 from .effects import (
     Effects,
     centre,
     half_sweep_effects,
     lightest,
+    lowered,
     measure_effects,
     no_effects,
     resume,
+    values_at,
     with_factors,
 )
-from .entries import root_mean_square
-from .observations import Observations
+from .observations import Observations, Side
 from .options import Options
 from .regressions import Posed, pose
 from .row_solvers import half_sweep, make_solver
@@ -42,7 +43,7 @@ class _Reweighted(NamedTuple):
     posed: Posed
     robust: Observations
     scale: float
-    losses: np.ndarray
+    loss: float
     rmse: float
 
 
@@ -53,24 +54,24 @@ def by_huber(
 
     Gross outliers lose their weight. The scale of the errors comes from their median until it settles.
     """
-    values, key = observations.rows.values, as_key(random_state)
+    key = as_key(random_state)
     mean = centre(observations, "huber") if options.bias else 0.0
     reweigh = _reweigher(observations, options, mean)
     if start is None:
         effects, scale = _effects_alone(observations, options, mean, reweigh, key)
-        rest = errors_of(observations, _found(effects, mean, scale, None, True))
-        middle = float(np.median(rest))
-        spread = _spread(rest - middle, values)
-        clipped = observations.with_values(np.clip(rest, middle - 3.0 * spread, middle + 3.0 * spread))
+        rest = observations.along(errors_at, _found(effects, mean, scale, None, True))
+        middle = observations.median(rest)
+        rest = observations.mapped(without, rest)
+        spread = _spread(rest, middle, observations)
+        clipped = rest.mapped(_clipped, arguments=(middle - 3.0 * spread, middle + 3.0 * spread))
         state = with_factors(effects, scale, clipped, options, key)
     else:
-        posed = pose(observations.with_values(values - mean))
+        posed = pose(observations.mapped(lowered, arguments=(mean,)))
         state, scale = resume(posed, start, mean), posed.scale
     found, width = _found(state, mean, scale, None, options.bias), np.inf
     for sweep in count(1):
         yield TICK
-        errors = np.abs(errors_of(observations, found))
-        now = reweigh(errors, width, sweep <= _SCALE_SWEEPS)
+        now = reweigh(found, width, sweep <= _SCALE_SWEEPS)
         change = abs(now.scale - width) / now.scale if np.isfinite(width) else np.inf
         width = now.scale
         measure = (
@@ -79,48 +80,78 @@ def by_huber(
             else certify(now.robust, found.factors, options.alpha, options.scale_alpha).certificate
         )
         extras = {"rmse": now.rmse, "scale": width}
-        objective = float(now.losses.sum())
-        yield Iterate(found._replace(robust=now.robust), max(measure, change), objective, extras)
+        yield Iterate(found._replace(robust=now.robust), max(measure, change), now.loss, extras)
         state = _swept(now.posed, state, options.bias, key, sweep)
         found = _found(state, mean, now.posed.scale, now.robust, options.bias)
     return Status.STALLED
 
 
 def _reweigher(observations: Observations, options: Options, mean: float):
-    """What makes the weighted problem from the errors, the last scale, and whether the scale may still move."""
-    side = observations.rows
-    own = side.weights if side.weights.size else np.ones(side.values.size)
-    floor = _FLOOR * _spread(side.values - np.median(side.values), side.values)
+    """What makes the weighted problem from an iterate, the last scale, and whether the scale may still move."""
+    middle = observations.median(observations.along(values_at))
+    floor = _FLOOR * _spread(observations, middle, observations)
 
-    def reweigh(errors, scale, moves) -> _Reweighted:
+    def reweigh(found, scale, moves) -> _Reweighted:
+        errors = observations.along(_misses, found)
         if moves:
-            scale = max(_NORMAL * float(np.median(errors)), floor)
+            scale = max(_NORMAL * observations.median(errors), floor)
         edge = _HUBER * scale
-        weights = own * np.minimum(1.0, edge / np.maximum(errors, edge * 1e-300))
-        losses = own * np.where(errors <= edge, errors**2, edge * (2.0 * errors - edge))
-        rmse = float(np.sqrt(np.average(errors**2, weights=weights)))
+        loss, squares, mass = observations.summed(_losses, errors, arguments=(edge,))
+        rmse = float(np.sqrt(squares / mass))
         posed = pose(
-            observations.with_values(side.values - mean, weights), options.alpha, options.scale_alpha
+            observations.mapped(_robust, errors, arguments=(edge, mean)), options.alpha, options.scale_alpha
         )
-        return _Reweighted(posed, observations.with_values(side.values, weights), scale, losses, rmse)
+        robust = observations.mapped(_robust, errors, arguments=(edge, 0.0))
+        return _Reweighted(posed, robust, scale, float(loss), rmse)
 
     return reweigh
 
 
+def _misses(side: Side, found: Completed) -> np.ndarray:
+    """Sizes of the errors."""
+    return np.abs(errors_at(side, found))
+
+
+def _weights(side: Side, errors: np.ndarray, edge: float) -> np.ndarray:
+    """Weights that fall where an error is large."""
+    falling = np.minimum(1.0, edge / np.maximum(errors, edge * 1e-300))
+    return falling * side.weights if side.weights.size else falling
+
+
+def _robust(side: Side, errors: np.ndarray, edge: float, mean: float) -> tuple[np.ndarray, np.ndarray]:
+    return side.values - mean, _weights(side, errors, edge)
+
+
+def _losses(side: Side, errors: np.ndarray, edge: float) -> tuple[float, float, float]:
+    """The sums of Huber's losses, of reweighted squares of the errors, and of the weights."""
+    losses = np.where(errors <= edge, errors**2, edge * (2.0 * errors - edge))
+    weights = _weights(side, errors, edge)
+    loss = (side.weights * losses).sum() if side.weights.size else losses.sum()
+    return loss, (weights * errors**2).sum(), weights.sum()
+
+
+def _clipped(side: Side, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    return np.clip(side.values, low, high), side.weights
+
+
+def _distances(side: Side, middle: float) -> np.ndarray:
+    return np.abs(side.values - middle)
+
+
 def _effects_alone(observations, options: Options, mean: float, reweigh, key) -> tuple[Effects, float]:
     """Effects without factors, by a few reweighted sweeps; none where the model has none. With their units."""
-    scale = pose(observations.with_values(observations.rows.values - mean)).scale
+    scale = observations.mapped(lowered, arguments=(mean,)).sizes.scale
     state = no_effects(observations.shape)
     for sweep in range(_FIRST_SWEEPS if options.bias else 0):
-        errors = np.abs(errors_of(observations, _found(state, mean, scale, None, True)))
-        state = _swept(reweigh(errors, np.inf, True).posed, state, True, key, sweep)
+        found = _found(state, mean, scale, None, True)
+        state = _swept(reweigh(found, np.inf, True).posed, state, True, key, sweep)
     return state, scale
 
 
-def _spread(rest: np.ndarray, values: np.ndarray) -> float:
-    """A standard deviation that outliers do not move; above zero where not all values are zero."""
-    spread = _NORMAL * float(np.median(np.abs(rest)))
-    return spread if spread > 0.0 else root_mean_square(values, np.empty(0))
+def _spread(rest: Observations, middle: float, observations: Observations) -> float:
+    """A standard deviation that outliers do not move; above zero where not all entries are zero."""
+    spread = _NORMAL * rest.median(rest.along(_distances, middle))
+    return spread if spread > 0.0 else observations.sizes.root_mean_square
 
 
 def _swept(posed: Posed, state: Effects, bias: bool, key: int, sweep: int) -> Effects:

@@ -15,7 +15,7 @@ from .regressions import Regressions
 from .row_kernels import cg_rows, dual_rows, measure_rows
 from .sketch_kernels import sketch_rows
 from .vectors import lanes_of, padded
-from .whitening import Whitening, transform, whiten
+from .whitening import transform, whiten
 
 INNER = ("auto", "cholesky", "cg", "sketch")
 _BUCKETS = 4
@@ -110,12 +110,10 @@ def half_sweep(
     white = whiten(B, side.metric_masses(masses), side.regularised)
     if white.active == 0:
         return np.zeros_like(A), Sums(side.energy, 0.0, 0.0)
-    problem = _whitened(side, white, A, B, mixed)
-    problem.X[side.empty] = 0.0
-    short = [(dual, piece) for piece in side.chunks(1, white.active)]
-    sums = _run(problem, short + [(solver, piece) for piece in side.chunks(white.active)])
-    _repair(problem)
-    return transform(problem.X, white.forward.T), sums
+    start = transform(A, white.backward.T, side.dtype)
+    design = transform(B, white.forward, side.dtype, pad=True)
+    (X,), sums = side.over(_solved, (start,), (design,), (white.ridge, solver, mixed))
+    return transform(X, white.forward.T), Sums(*sums)
 
 
 @single_threaded_blas()
@@ -124,32 +122,51 @@ def gradient_sums(side: Regressions, masses, A, B) -> Sums:
     white = whiten(B, side.metric_masses(masses), side.regularised)
     if white.active == 0:
         return Sums(side.energy, 0.0, 0.0)
-    return _run(_whitened(side, white, A, B, False), [(_measure, piece) for piece in side.chunks(1)])
+    start = transform(A, white.backward.T, side.dtype)
+    design = transform(B, white.forward, side.dtype, pad=True)
+    _, sums = side.over(_measured, (start,), (design,), (white.ridge,))
+    return Sums(*sums)
 
 
-def _whitened(side: Regressions, white: Whitening, A, B, mixed: bool) -> Pass:
-    dtype = side.side.values.dtype
-    Bw = transform(B, white.forward, dtype, pad=True)
-    rough = transform(B, white.forward, np.float32, pad=True) if mixed else Bw
-    X = transform(A, white.backward.T, dtype)
+def _solved(side: Regressions, X, design, ridge, solver: RowSolver, mixed: bool):
+    """The answers of these rows, in place of their starts, and the sums."""
+    problem = _whitened(side, X, design, ridge, mixed)
+    X[side.empty] = 0.0
+    short = [(dual, piece) for piece in side.chunks(1, problem.active)]
+    sums = _run(problem, short + [(solver, piece) for piece in side.chunks(problem.active)])
+    _repair(problem)
+    return (X,), sums
+
+
+def _measured(side: Regressions, X, design, ridge):
+    problem = _whitened(side, X, design, ridge, False)
+    return (), _run(problem, [(_measure, piece) for piece in side.chunks(1)])
+
+
+def _whitened(side: Regressions, X, design, ridge, mixed: bool) -> Pass:
+    dtype, active = side.dtype, len(ridge)
+    rough = design
+    if mixed:
+        rough = np.zeros((len(design), padded(active, np.float32)), np.float32)
+        rough[:, :active] = design[:, :active]
     # Directions in which B all but vanishes keep their unknowns at zero; their ridge must not leave the range.
-    ridge = white.ridge.clip(max=_LARGE[dtype.itemsize] / max(1.0, side.heaviest))
-    penalties, ridge = side.whole_ridge(ridge, len(B))
-    common = (*side.side, side.masses.astype(dtype), penalties.astype(dtype), ridge.astype(dtype), Bw)
-    return Pass(side, white.active, penalties, ridge, Bw, rough, X, np.zeros(len(X), np.bool_), common)
+    ridge = ridge.clip(max=_LARGE[dtype.itemsize] / max(1.0, side.heaviest))
+    penalties, ridge = side.whole_ridge(ridge, len(design))
+    common = (*side.side, side.masses.astype(dtype), penalties.astype(dtype), ridge.astype(dtype), design)
+    return Pass(side, active, penalties, ridge, design, rough, X, np.zeros(len(X), np.bool_), common)
 
 
-def _run(problem: Pass, work) -> Sums:
+def _run(problem: Pass, work) -> tuple[float, ...]:
     """Run solvers on pieces, side by side; the sums are added in the order of the pieces."""
     parts = run_chunks(lambda number: work[number][0](problem, work[number][1]), len(work))
-    return Sums(*(float(sum(part[place] for part in parts)) for place in range(3)))
+    return tuple(float(sum(part[place] for part in parts)) for place in range(3))
 
 
 def choose(inner: str, side: Regressions, rank: int, cg_steps: int) -> str:
     """The solver that `inner` names; "auto" takes the one with the fewest vector operations."""
     if inner != "auto":
         return inner
-    cost = costs(side.side.values.size, side.side.n_rows, rank, side.side.values.dtype, cg_steps)
+    cost = costs(side.n_entries, side.n_rows, rank, side.dtype, cg_steps)
     return min(cost, key=cost.__getitem__)
 
 

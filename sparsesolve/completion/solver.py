@@ -12,14 +12,13 @@ from ..driver import drive
 from ..exceptions import warn_caller
 from ..result import Result, Status
 from .alternating import certify
-from .completed import Biases, Completed, errors_of
+from .completed import Biases, Completed, errors_at
 from .effects import centre, certify_effects
-from .engines import engine_for
-from .entries import root_mean_square
+from .engines import engine_for, has_run_away
 from .held_out import choose_rank, held_out_error, hold_out, with_held_out_error
 from .identifiability import identifiable, n_parts
 from .nonnegative import certify_nonnegative
-from .observations import Observations
+from .observations import Observations, Side
 from .options import Options, check_observations, check_options
 
 #: Where the entries are more than so many times the degrees of freedom, or more than so many at all, it is not looked
@@ -210,7 +209,7 @@ def solve(
         chosen, tried = choose_rank(train, held, options, random_state, limits)
         options = replace(options, rank=chosen)
         train, held = observations, None
-    iterates = engine_for(options)(train, options, random_state, start)
+    iterates = engine_for(options, train.at_hand)(train, options, random_state, start)
     outcome = drive(
         iterates if held is None else with_held_out_error(iterates, held),
         tol=options.tol,
@@ -218,10 +217,10 @@ def solve(
         **limits,
     )
     found: Completed = outcome.best.solution
-    errors = errors_of(train, found)
+    sums = _sums(train, found)
     certificate = {
         "gradient_norm": _gradient_norm(train, found, options),
-        "relative_residual": _relative(train, errors),
+        "relative_residual": sums.relative,
         "oversampling": train.n_entries / degrees_of_freedom(train, options),
     }
     if tried or held is not None:
@@ -240,7 +239,7 @@ def solve(
             f"{status.name}: the gradient's norm is {certificate['gradient_norm']:.1e}, above tol={options.tol:.1e}. "
             f"{status.help}"
         )
-    solution = _solution(train, found, errors, options)._replace(rank_errors=tried)
+    solution = _solution(train, found, sums, options)._replace(rank_errors=tried)
     times = outcome.setup_time, outcome.solve_time
     return Fit(
         Result(solution, status, outcome.n_iter, certificate, outcome.trace, *times, options.choice), train
@@ -259,6 +258,9 @@ def _why_not_determined(observations: Observations, found: Completed, certificat
     parts = n_parts(observations)
     if parts > 1:
         return f"the entries fall into {parts} parts that share neither rows nor columns:"
+    if not observations.at_hand:
+        astray = found.biases is None and has_run_away(observations, found.factors)
+        return "a part of the answer lives where nothing was observed:" if astray else ""
     looked_at = certificate["oversampling"] < _DOUBTFUL and observations.n_entries <= _FEW
     if not (looked_at and certificate["relative_residual"] < _EXACT and found.biases is None):
         return ""
@@ -285,27 +287,44 @@ def _gradient_norm(observations, found: Completed, options: Options) -> float:
     return certify(weighted, found.factors, *ridge, options.background).certificate
 
 
-def _relative(observations, errors) -> float:
-    """Norm of what remains, relative to that of the entries, weighted."""
-    weights = observations.rows.weights
-    size, left = (root_mean_square(values, weights) for values in (observations.rows.values, errors))
-    return left / size if size > 0.0 else left
+class _Sums(NamedTuple):
+    """Norm of what remains relative to that of the entries; sums over its squares, with robust weights, in `units`."""
+
+    relative: float
+    squares: float
+    mass: float
+    units: float
 
 
-def _solution(observations, found, errors, options) -> CompletionSolution:
-    weighted = observations if found.robust is None else found.robust
-    weights = weighted.rows.weights
-    total = float(weights.sum()) if weights.size else float(errors.size)
-    squares = float((weights * errors**2).sum()) if weights.size else float((errors**2).sum())
-    left = max(errors.size - degrees_of_freedom(observations, options), 1)
-    counts = observations.rows.counts, observations.columns.counts
-    short_rows, short_columns = (np.flatnonzero(number < options.rank) for number in counts)
+def _sums(observations: Observations, found: Completed) -> _Sums:
+    units = observations.sizes.scale
+    errors = observations.along(errors_at, found)
+    size, left, mass = observations.summed(_squares, errors, arguments=(units,))
+    relative = float(np.sqrt(left / size)) if size > 0.0 else float(np.sqrt(left / mass)) * units
+    if found.robust is not None:
+        errors = found.robust.along(errors_at, found)
+        _, left, mass = found.robust.summed(_squares, errors, arguments=(units,))
+    return _Sums(relative, float(left), float(mass), units)
+
+
+def _squares(side: Side, errors: np.ndarray, units: float) -> tuple[float, float, float]:
+    """Weighted sums of the squares of the entries and of errors, and of the weights."""
+    values, errors = side.values / units, errors / units
+    if side.weights.size:
+        weights = side.weights
+        return float(weights @ values**2), float(weights @ errors**2), float(weights.sum())
+    return float(np.vdot(values, values)), float(np.vdot(errors, errors)), float(errors.size)
+
+
+def _solution(observations, found, sums: _Sums, options) -> CompletionSolution:
+    left = max(observations.n_entries - degrees_of_freedom(observations, options), 1)
+    short_rows, short_columns = (np.flatnonzero(number < options.rank) for number in observations.counts)
     return CompletionSolution(
         row_factors=found.factors.row_factors,
         column_factors=found.factors.column_factors,
         bias=found.biases,
-        rmse=float(np.sqrt(squares / total)),
-        noise_scale=float(np.sqrt(squares / left)),
+        rmse=sums.units * float(np.sqrt(sums.squares / sums.mass)),
+        noise_scale=sums.units * float(np.sqrt(sums.squares / left)),
         undetermined_rows=short_rows,
         undetermined_columns=short_columns,
         rank_errors={},

@@ -42,13 +42,13 @@ def spectral_start(posed: Posed, rank: int, key: int) -> tuple[np.ndarray, np.nd
     alternating minimization", STOC 2013.
     """
     m, n = posed.shape
-    dtype = posed.rows.side.values.dtype
+    dtype = posed.rows.dtype
     width = min(padded(rank + _SURPLUS, dtype), m, n)
     Q = np.zeros((n, padded(width, dtype)), dtype)
     normal = np.empty((n, width))
     fill_normal_rows(np.uint64(key), int(Stream.GAUSSIAN), 0, normal)
     Q[:, :width] = normal
-    share = posed.rows.side.values.size / (m * n)
+    share = posed.rows.n_entries / (m * n)
     for _ in range(_ROUNDS):
         Y = _orthonormal(_multiply(posed.rows, Q)[:, :width], Q.shape[1], dtype)
         Z = _multiply(posed.columns, Y)[:, :width].astype(float)
@@ -82,13 +82,18 @@ def _orthonormal(Y: np.ndarray, width: int, dtype) -> np.ndarray:
 
 def _multiply(side: Regressions, Q: np.ndarray) -> np.ndarray:
     """The zero-filled matrix times Q."""
-    out = np.zeros((side.side.n_rows, Q.shape[1]), Q.dtype)
+    (out,), _ = side.over(_products, (), (Q,))
+    return out
+
+
+def _products(side: Regressions, Q):
+    out = np.zeros((side.n_rows, Q.shape[1]), Q.dtype)
     pieces, entries = side.chunks(1), side.side
     run_chunks(
         lambda number: _multiply_rows(pieces[number], entries.starts, entries.others, entries.values, Q, out),
         len(pieces),
     )
-    return out
+    return (out,), ()
 
 
 @kernel

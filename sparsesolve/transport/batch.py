@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,15 +12,17 @@ from ..backends.jit import kernel
 from ..backends.threads import run_chunks
 from ..exceptions import warn_caller
 from ..result import Result, Status, Trace
+from ..streams import map_in_order
 from . import scaling
 from .coupling import Coupling
-from .options import check_options
+from .options import Options, check_options
 from .passes import store_kernel
 from .problem import Posed, pose
 from .solver import DIRECT_RATIO, solve
 
-# Problems of a chunk.
+# Problems of a chunk, and of what is sent to a worker at once.
 _CHUNK = 16
+_SENT = 4 * _CHUNK
 # Entries of a kernel that one problem may read before it is handed to the general solver.
 _WORK = 1e8
 
@@ -80,7 +83,17 @@ def _solve_directly(costs, a, b, reg, tol, f, g, errors, start, stop):
 
 
 def entropic_transport_batch(
-    a, b, C, reg, *, solver="auto", tol=1e-9, max_iter=1000, max_time=None, backend="auto"
+    a,
+    b,
+    C,
+    reg,
+    *,
+    solver="auto",
+    tol=1e-9,
+    max_iter=1000,
+    max_time=None,
+    backend="auto",
+    scheduler="serial",
 ) -> Result:
     """Solve many transport problems of the same shape.
 
@@ -96,6 +109,9 @@ def entropic_transport_batch(
     reg : float
     solver, tol, max_iter, max_time, backend
         As of `entropic_transport`, for each problem.
+    scheduler : {"serial", "threads", "dask"} or dask.distributed.Client, default="serial"
+        Where problems are solved: "serial" is this process, easy problems on threads; "threads" hard ones, too, side
+        by side; else the workers of a client, "dask" standing for the current one. The answers are the same.
 
     Returns
     -------
@@ -121,14 +137,13 @@ def entropic_transport_batch(
     tol = options.tol
     posed = _posed(a, b, C, reg)
     started = time.perf_counter()
-    f, g, errors = _easy_ones(posed, solver, tol)
-    setup = time.perf_counter() - started
-    worst = Status.CONVERGED
-    for number in np.flatnonzero(~(errors <= tol)):
-        result = solve(posed[number], options, quiet=True)
-        f[number], g[number] = result.solution.potentials
-        errors[number] = result.solution.marginal_error
-        worst = worst if result.converged else result.status
+    pieces = [posed[k : k + _SENT] for k in range(0, len(posed), _SENT)] if scheduler != "serial" else [posed]
+    found = list(map_in_order(_Solver(options), pieces, scheduler=scheduler))
+    f, g, errors = (np.concatenate([getattr(one, name) for one in found]) for name in ("f", "g", "errors"))
+    setup = min(sum(one.setup for one in found), time.perf_counter() - started)
+    worst = next(
+        (one.worst for one in reversed(found) if one.worst is not Status.CONVERGED), Status.CONVERGED
+    )
     couplings = tuple(Coupling(one.full, f[k], g[k]) for k, one in enumerate(posed))
     values = np.array([one.value(f[k], g[k]) for k, one in enumerate(posed)])
     failed = int(np.count_nonzero(errors > tol))
@@ -143,6 +158,36 @@ def entropic_transport_batch(
     solution = BatchSolution((f, g), errors, values, couplings)
     total = time.perf_counter() - started
     return Result(solution, worst, len(posed), certificate, trace, setup, total - setup, options.choice)
+
+
+class _Found(NamedTuple):
+    """Potentials and errors of some problems, the status of the worst, and the seconds of the compiled loop."""
+
+    f: np.ndarray
+    g: np.ndarray
+    errors: np.ndarray
+    worst: Status
+    setup: float
+
+
+@dataclass(frozen=True)
+class _Solver:
+    """Solves some problems of one shape."""
+
+    options: Options
+
+    def __call__(self, posed: list[Posed]) -> _Found:
+        started = time.perf_counter()
+        tol = self.options.tol
+        f, g, errors = _easy_ones(posed, self.options.solver, tol)
+        setup = time.perf_counter() - started
+        worst = Status.CONVERGED
+        for number in np.flatnonzero(~(errors <= tol)):
+            result = solve(posed[number], self.options, quiet=True)
+            f[number], g[number] = result.solution.potentials
+            errors[number] = result.solution.marginal_error
+            worst = worst if result.converged else result.status
+        return _Found(f, g, errors, worst, setup)
 
 
 def _posed(a, b, C, reg) -> list[Posed]:

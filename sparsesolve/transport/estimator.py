@@ -143,12 +143,12 @@ class SinkhornNewtonSparse(CallbackSupport, TransformerMixin, BaseEstimator):
         ValueError
             For bad data or parameters; the message names the argument, its value and the mend.
         """
-        options = check_options(
-            self.solver, self.tol, self.max_iter, self.max_time, self.backend, self.sinkhorn_sweeps, self.density,
-            self.marginal_penalty, float(np.shape(X)[0] if np.ndim(X) else 0) * np.shape(X if Y is None else Y)[0],
-        )  # fmt: skip
         X = validate_data(self, X, dtype=None, ensure_all_finite=False)
         cost, targets, map_to = self._cost(X, Y)
+        options = check_options(
+            self.solver, self.tol, self.max_iter, self.max_time, self.backend, self.sinkhorn_sweeps, self.density,
+            self.marginal_penalty, float(np.prod(cost.shape)),
+        )  # fmt: skip
         a, b = _weights(sample_weight, target_weight, cost.shape)
         posed = pose(a, b, cost, self.reg, self.marginal_penalty, ("sample_weight", "target_weight", "X"))
         watch = self._watch(X, Y, self.callback)

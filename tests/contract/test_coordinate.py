@@ -4,7 +4,6 @@ Their answers depend on a penalty, so that the laws of scaling differ from those
 """
 
 import copy
-import gc
 import multiprocessing
 import os
 import pickle
@@ -278,21 +277,9 @@ def test_trace(model, data):
     assert trace["support"][-1] >= 1
 
 
-def test_no_growth_over_many_fits(model, data):
+def test_no_growth_over_many_fits(model, data, growth):
     model.fit(*data)
-    gc.collect()
-    tracemalloc.start()
-    try:
-        model.fit(*data)
-        gc.collect()
-        before = tracemalloc.get_traced_memory()[0]
-        for _ in range(60):
-            model.fit(*data)
-        gc.collect()
-        after = tracemalloc.get_traced_memory()[0]
-    finally:
-        tracemalloc.stop()
-    assert after - before < 50_000
+    assert growth(lambda: model.fit(*data), 60) < 50_000
 
 
 def test_no_square_matrix_of_the_features(rng):
