@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 
 import sparsesolve
-from sparsesolve.cli import main
+from sparsesolve.backends.crossovers import read_crossovers
+from sparsesolve.cli import calibrate, main
 from sparsesolve.cli.kernels import cache_folders, kernels
 from sparsesolve.cli.progress import progress_bar
 from sparsesolve.cli.rows import Stage
@@ -40,6 +42,23 @@ def test_doctor_names_a_folder_that_is_not_writable(monkeypatch, capsys, tmp_pat
     monkeypatch.setattr("sparsesolve.cli.kernels.cache_folders", lambda: [tmp_path / "a file"])
     assert main(["doctor"]) == 0
     assert "NOT WRITABLE" in capsys.readouterr().out
+
+
+def test_calibration_keeps_what_it_measures(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("pyopencl")
+    monkeypatch.setenv("SPARSESOLVE_CROSSOVERS", str(tmp_path / "crossovers.json"))
+    slow, fast = (lambda: time.sleep(2e-3)), (lambda: None)
+    races = {
+        "srht": lambda: iter([calibrate.Race(10.0, fast, slow), calibrate.Race(20.0, slow, fast)]),
+        "hessian": lambda: iter([calibrate.Race(10.0, slow, fast), calibrate.Race(20.0, fast, slow)]),
+    }
+    monkeypatch.setattr(calibrate, "_races", lambda: races)
+    assert main(["doctor", "--calibrate"]) == 0
+    (measured,) = read_crossovers().values()
+    assert measured == {"srht": 20.0}
+    printed = capsys.readouterr().out
+    assert re.search("srht +the device wins from 2.0e.01 numbers", printed)
+    assert re.search("hessian +the CPU won at every size", printed)
 
 
 def test_doctor_names_what_is_missing(monkeypatch, capsys):
