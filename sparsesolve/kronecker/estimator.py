@@ -157,6 +157,8 @@ class KroneckerSBL(CallbackSupport, RegressorMixin, BaseEstimator):
         ValueError
             For bad data or parameters; the message names the argument, its value and the mend.
         """
+        if isinstance(y, (list, tuple)) and y and np.ndim(y[0]) == 2 and np.ndim(factors) == 1:
+            raise ValueError("y is a list of matrices: the factors come first, fit(factors, y).")
         matrices = self._matrices(factors, reset=True)
         if y is None:
             raise ValueError("This KroneckerSBL estimator requires y to be passed, but the target y is None.")

@@ -277,6 +277,8 @@ class FastRP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n_nodes, n_components)
         """
+        if hasattr(X, "adjacency") and hasattr(X, "nodes"):
+            raise ValueError("X is a graph, not its adjacency: give networkx.to_scipy_sparse_array(graph).")
         adjacency = scipy.sparse.csr_array(_checked(self, X, ("csr",), reset=True))
         if adjacency.shape[0] != adjacency.shape[1]:
             raise ValueError(

@@ -304,3 +304,9 @@ def test_intervals_cover():
         inside += int((off <= 1.96 * found.coef_std[data.support]).sum())
         total += off.size
     assert inside >= 0.88 * total  # 0.9 less two standard deviations of 320 draws or more
+
+
+def test_swapped_arguments_are_told_apart():
+    factors = [np.eye(3), np.eye(2)]
+    with pytest.raises(ValueError, match="the factors come first"):
+        KroneckerSBL().fit(np.ones(6), factors)

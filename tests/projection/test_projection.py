@@ -268,3 +268,11 @@ def test_copies_and_read_only_data(rng):
 def test_bad_parameters_of_fastrp(arguments, A, words):
     with pytest.raises(ValueError, match=words):
         FastRP(**arguments).fit(A)
+
+
+def test_a_graph_of_networkx_is_told_how_to_come_in():
+    networkx = pytest.importorskip("networkx")
+    graph = networkx.karate_club_graph()
+    with pytest.raises(ValueError, match="to_scipy_sparse_array"):
+        FastRP(4).fit(graph)
+    assert FastRP(4, random_state=0).fit(networkx.to_scipy_sparse_array(graph)).embedding_.shape == (34, 4)
