@@ -168,7 +168,7 @@ def test_deficient_rank_takes_the_least_solution():
         (lambda: SampledLeastSquares(n_evaluations=4).fit(X, POINTS), "4 must be at least 10, the rank"),
         (lambda: SampledLeastSquares(n_evaluations=0).fit(X, POINTS), "n_evaluations=0"),
         (lambda: SampledLeastSquares(n_evaluations="all").fit(X, POINTS), "n_evaluations='all' is not known"),
-        (lambda: SampledLeastSquares().fit(X, POINTS[:5]), "A has 2001 rows"),
+        (lambda: SampledLeastSquares().fit(X, POINTS[:5]), "there are 2001 rows"),
         (lambda: SampledLeastSquares().fit(X, lambda rows: rows[:3]), "y has shape"),
         (lambda: SampledLeastSquares().fit(X, lambda rows: rows * np.nan), "NaN"),
         (lambda: SampledLeastSquares().fit(X, None), "the target y is None"),
