@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 
@@ -32,7 +34,8 @@ def lp_sensitivities(A, p: float) -> np.ndarray:
     left, values, _ = np.linalg.svd(np.asarray(A, dtype=np.float64), full_matrices=False)
     basis = left[:, values > 1e-12 * values[0]]
     x, row = cp.Variable(basis.shape[1]), cp.Parameter(basis.shape[1])
-    norm: cp.Expression = cp.pnorm(basis @ x, p)  # type: ignore[arg-type]
+    residual: Any = basis @ x
+    norm: Any = cp.pnorm(residual, p)
     problem = cp.Problem(cp.Minimize(norm), [row @ x == 1.0])
     shares = np.zeros(len(basis))
     for i, direction in enumerate(basis):
