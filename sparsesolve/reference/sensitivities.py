@@ -34,8 +34,8 @@ def lp_sensitivities(A, p: float) -> np.ndarray:
     left, values, _ = np.linalg.svd(np.asarray(A, dtype=np.float64), full_matrices=False)
     basis = left[:, values > 1e-12 * values[0]]
     x, row = cp.Variable(basis.shape[1]), cp.Parameter(basis.shape[1])
-    residual: Any = basis @ x
-    norm: Any = cp.pnorm(residual, p)
+    pnorm: Any = cp.pnorm  # its own types know no broken p
+    norm = pnorm(basis @ x, p)
     problem = cp.Problem(cp.Minimize(norm), [row @ x == 1.0])
     shares = np.zeros(len(basis))
     for i, direction in enumerate(basis):
