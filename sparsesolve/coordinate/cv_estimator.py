@@ -10,7 +10,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from ..streams import is_stream
+from ..streams.sources import is_stream
 from ..validation import check_weights
 from .engines import PathSolution, choose_alphas, solve_path
 from .estimator import BCDClassifier, BCDRegressor

@@ -11,7 +11,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from ..callbacks import CallbackSupport, managed
-from ..streams import as_row_blocks, is_stream, keep_features
+from ..streams.blocks import keep_features
+from ..streams.sources import as_row_blocks, is_stream
 from ..validation import check_choice, check_matrix, check_real, check_weights
 from .by_rules import RuleEngine, rules_of
 from .engines import (

@@ -8,7 +8,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..callbacks import CallbackSupport, managed
 from ..random import as_key
-from ..streams import Passes, as_row_blocks, is_stream, keep_features
+from ..streams import Passes
+from ..streams.blocks import keep_features
+from ..streams.sources import as_row_blocks, is_stream
 from ..validation import check_choice, check_count
 from .block_bootstrap import bootstrap_blocks
 from .bootstrap import Bootstrap, bootstrap

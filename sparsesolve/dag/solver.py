@@ -13,7 +13,8 @@ from ..exceptions import AssumptionWarning, warn_caller
 from ..graphs import completed_partially_directed_graph, is_acyclic, topological_order
 from ..random import as_key
 from ..result import Result, Status
-from ..streams import Passes, as_row_blocks, is_stream
+from ..streams import Passes
+from ..streams.sources import as_row_blocks, is_stream
 from ..validation import check_matrix
 from .by_order import by_order
 from .candidate import Candidate

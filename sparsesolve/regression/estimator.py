@@ -9,7 +9,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..callbacks import CallbackSupport, managed
 from ..operators import as_row_matrix
-from ..streams import as_row_blocks, is_stream, keep_features
+from ..streams.blocks import keep_features
+from ..streams.sources import as_row_blocks, is_stream
 from ..validation import check_matrix, check_real, check_targets
 from .design import Design
 from .options import check_options, root_weights
@@ -279,7 +280,8 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
             design, y = pose(X, y, sample_weight, bool(self.fit_intercept), alpha, names=("X", "y"))
             self._check_widths(design.rows.widths, reset)
             return design, y
-        X, y = _as_data(self, X, y, reset)
+        # What is not finite in a dense X, the solver finds on its way.
+        X, y = data_of(self, X, y, reset, check_finite=scipy.sparse.issparse(X))
         weights = root_weights(sample_weight, X.shape[0])
         design = Design(
             as_row_matrix(X), y.reshape(len(y), -1), weights, bool(self.fit_intercept), alpha, name="X"
@@ -309,11 +311,11 @@ class SketchedLinearRegression(CallbackSupport, MultiOutputMixin, RegressorMixin
         return tags
 
 
-def _as_data(estimator, X, y, reset):
-    """Return `rows_of` X, of which the solver finds what is not finite, and y."""
+def data_of(estimator, X, y, reset: bool, check_finite: bool = True):
+    """Return `rows_of` X, and y as float64, one entry or row for each."""
     if y is None:
         raise ValueError("fit requires y to be passed, but the target y is None: give the targets.")
-    X = rows_of(estimator, X, reset, check_finite=scipy.sparse.issparse(X))
+    X = rows_of(estimator, X, reset, check_finite)
     return X, check_targets("y", np.asarray(y), X.shape[0])
 
 

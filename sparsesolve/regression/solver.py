@@ -11,7 +11,8 @@ from ..backends.threads import blas_for
 from ..driver import TICK, drive
 from ..operators import as_row_matrix
 from ..result import Result
-from ..streams import RowBlocks, as_row_blocks, is_stream
+from ..streams import RowBlocks
+from ..streams.sources import as_row_blocks, is_stream
 from ..validation import check_matrix, check_real, check_targets
 from . import engines
 from .backend import sketch_backend

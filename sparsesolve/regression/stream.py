@@ -11,7 +11,8 @@ from ..backends import select
 from ..backends.threads import blas_for
 from ..driver import drive
 from ..result import Result
-from ..streams import Progress, RowBlocks, require_finite
+from ..streams import Progress, RowBlocks
+from ..streams.blocks import require_finite
 from . import engines
 from .backend import sketch_backend
 from .block_design import Recipe

@@ -31,8 +31,8 @@ _SPARSE_STEPS = 16
 
 
 @dataclass(frozen=True)
-class Distribution(ABC):
-    """A distribution over matrices S of shape (size, n_rows) with mean of S'S = I.
+class SizedAndSeeded(ABC):
+    """What a distribution over sketching matrices S is told.
 
     Parameters
     ----------
@@ -47,6 +47,18 @@ class Distribution(ABC):
 
     def __post_init__(self):
         check_count("size", self.size)
+
+
+class Distribution(SizedAndSeeded):
+    """A distribution over matrices S of shape (size, n_rows) with mean of S'S = I.
+
+    Parameters
+    ----------
+    size : int
+        Rows m of S.
+    random_state : None, int, numpy.random.Generator or numpy.random.RandomState
+        Seed; None takes a fresh one for each sample.
+    """
 
     def sample(self, rows) -> Sketch:
         """Draw one sketching matrix.

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..backends import select
 from ..random import Stream, as_key, child_key
 from ..validation import check_count, check_matrix
+from .base import SizedAndSeeded
 
 
-@dataclass(frozen=True)
-class KroneckerDistribution(ABC):
+class KroneckerDistribution(SizedAndSeeded):
     """A distribution over matrices S of shape (size, n_1 n_2 ...), with mean of S'S = I, that act factor by factor.
 
     Parameters
@@ -26,12 +24,6 @@ class KroneckerDistribution(ABC):
     random_state : None, int, numpy.random.Generator or numpy.random.RandomState
         Seed; None takes a fresh one for each sample.
     """
-
-    size: int
-    random_state: Any = None
-
-    def __post_init__(self):
-        check_count("size", self.size)
 
     def sample(self, rows) -> KroneckerSketch:
         """Draw one sketching matrix.

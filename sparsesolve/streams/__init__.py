@@ -11,12 +11,12 @@
 True
 """
 
-from .blocks import Block, BlockError, RowBlocks, keep_features, require_finite  # noqa: F401  (for the systems)
+from .blocks import Block, BlockError, RowBlocks
 from .entries import EntryBlocks, Triplets, entry_blocks
 from .moments import BlockMoments, block_moments
 from .reduce import Passes, Progress, reduce_blocks
 from .schedulers import map_in_order
-from .sources import as_row_blocks, is_stream, row_blocks  # noqa: F401
+from .sources import row_blocks
 
 __all__ = [
     "Block",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backends.jit import finite_kernel, kernel
-from .elementary import cost_row
+from ..operators.cost_rows import cost_row
 from .state import Active, State, Support
 from .support import newton_on_support
 

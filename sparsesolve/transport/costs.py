@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from ..backends.threads import run_chunks
+from ..operators import cost_rows
 from ..validation import check_choice, check_matrix
-from . import elementary, passes
+from . import passes
 
 _METRICS = {
-    "sqeuclidean": elementary.SQEUCLIDEAN,
-    "euclidean": elementary.EUCLIDEAN,
-    "cityblock": elementary.CITYBLOCK,
-    "cosine": elementary.COSINE,
+    "sqeuclidean": cost_rows.SQEUCLIDEAN,
+    "euclidean": cost_rows.EUCLIDEAN,
+    "cityblock": cost_rows.CITYBLOCK,
+    "cosine": cost_rows.COSINE,
 }
 _ALIASES = {"l1": "cityblock", "manhattan": "cityblock", "l2": "euclidean"}
 #: Names of the metrics.
@@ -137,7 +138,7 @@ class Cost:
         rows = np.empty(self.shape)
         x, y, metric = self.source
         for i, row in enumerate(rows):
-            elementary.point_costs(x[i], y, metric, row)
+            cost_rows.point_costs(x[i], y, metric, row)
         return rows
 
     @cached_property
@@ -184,6 +185,6 @@ def of_points(points: PointCloudCost, stored: bool) -> Cost:
     row = np.empty(points.shape[1])
     low, high = np.inf, -np.inf
     for i in picked:
-        elementary.point_costs(points.X[i], source[1], source[2], row)
+        cost_rows.point_costs(points.X[i], source[1], source[2], row)
         low, high = min(low, row.min()), max(high, row.max())
     return Cost(source, points.shape, float(low), float(high), points)

@@ -3,14 +3,6 @@
 import numpy as np
 
 from ..backends.jit import finite_kernel, kernel
-from ..operators.cost_rows import (  # noqa: F401  (what the kernels of this room ask of a cost)
-    CITYBLOCK,
-    COSINE,
-    EUCLIDEAN,
-    SQEUCLIDEAN,
-    cost_row,
-    point_costs,
-)
 from ..operators.elementary import exp
 
 

@@ -10,9 +10,9 @@ import math
 import numpy as np
 
 from ..backends.jit import kernel
+from ..operators.cost_rows import cost_row
 from .elementary import (
     add_scaled,
-    cost_row,
     count_above,
     dot,
     exp_row,

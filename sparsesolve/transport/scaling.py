@@ -14,7 +14,8 @@ from numba.core.errors import TypingError
 from numba.extending import overload
 
 from ..backends.jit import finite_kernel, kernel
-from .elementary import add_scaled, dot, exp_row, point_costs, spread, spread_of_ratio
+from ..operators.cost_rows import point_costs
+from .elementary import add_scaled, dot, exp_row, spread, spread_of_ratio
 from .line_search import TRIALS, accepts, bend, first_step, next_step
 
 #: How a call of `scale` ended.

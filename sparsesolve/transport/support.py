@@ -10,7 +10,8 @@ import math
 import numpy as np
 
 from ..backends.jit import finite_kernel, kernel
-from .elementary import dot, exp, spread
+from ..operators.elementary import exp
+from .elementary import dot, spread
 from .laplacian import approximate_factor, solve_factored
 from .line_search import REACH, TRIALS, accepts, bend, first_step, next_step
 from .passes import row_step

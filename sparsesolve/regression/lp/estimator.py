@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import scipy.sparse
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from ...callbacks import CallbackSupport, managed
-from ...validation import check_targets
-from ..estimator import rows_of
+from ..estimator import data_of
 from .loss import Norm, Pinball
 from .options import check_options, check_power, check_quantile
 from .problem import pose
@@ -77,10 +75,7 @@ class _LinearFit(CallbackSupport, RegressorMixin, BaseEstimator):
         return X @ self.coef_ + self.intercept_
 
     def _data(self, X, y):
-        if y is None:
-            raise ValueError("fit requires y to be passed, but the target y is None: give the targets.")
-        X = rows_of(self, X, reset=True)
-        y = check_targets("y", np.asarray(y), X.shape[0])
+        X, y = data_of(self, X, y, reset=True)
         if y.ndim == 2 and y.shape[1] > 1:
             raise ValueError(f"y has shape {y.shape}: it must have one column; fit one target at a time.")
         y = column_or_1d(y, warn=True)
