@@ -267,7 +267,8 @@ def _dags() -> None:
             for noise in ("equal", "unequal"):
                 CoLiDE(noise, n_starts=1, required=[(0, 1)], threshold=0.1).fit(data.X)
                 model = CoLiDE(noise, alpha=0.1, n_starts=1).fit(data.X)
-                CoLiDE(noise, method="central-path", max_iter=20).fit(data.X)
+                for inner in ("newton", "adam"):
+                    CoLiDE(noise, method="central-path", inner=inner, max_iter=20).fit(data.X)
                 model.bootstrap(data.X, 2)
         structural_intervention_distance(data.adjacency, model.adjacency_)
         threshold_weights(
